@@ -1,0 +1,178 @@
+/**
+ * Transfers of control that have no hot case: indirect and far jumps and calls, returns, software interrupts, IRET, BOUND,
+ * LOOPcc, JCXZ.
+ *
+ * Intel SDM vol. 1, “Control Transfer Instructions”.
+ */
+import { type Insn, SEG_CS, SEG_SS } from '../decoder/insn.ts';
+import { Op } from '../decoder/op.ts';
+import { effectiveAddress, load16, loadSized, probeStore, raise } from './access.ts';
+import { type Cpu, FAULT_NONE } from './cpu.ts';
+import { deliverEvent } from './exceptions.ts';
+import { loadEflags } from './flag-control.ts';
+import { getOf, getZf, signExtend } from './flags.ts';
+import { readDst, readReg } from './operand.ts';
+import { BP_VECTOR, BR_VECTOR, DB_VECTOR, ECX, ESP, GP_VECTOR, OF_VECTOR } from './registers.ts';
+import { codeOffsetAllowed, loadSegmentReal } from './segments.ts';
+import { drop, peek, push, stackMask } from './stack.ts';
+import { COLD_JUMP, COLD_NEXT } from './status.ts';
+
+/** Near transfer to `target`; #GP(0) beyond the limit. @returns whether it was allowed. */
+function nearTarget(cpu: Cpu, target: number): boolean {
+  if (codeOffsetAllowed(cpu, target)) return true;
+  raise(cpu, GP_VECTOR, 0);
+  return false;
+}
+
+export function jmpIndirect(cpu: Cpu, insn: Insn): number {
+  const target = readDst(cpu, insn, insn.size);
+  if (cpu.fault !== FAULT_NONE || !nearTarget(cpu, target)) return COLD_NEXT;
+  cpu.eip = target;
+  return COLD_JUMP;
+}
+
+export function callIndirect(cpu: Cpu, insn: Insn): number {
+  const target = readDst(cpu, insn, insn.size);
+  if (cpu.fault !== FAULT_NONE || !nearTarget(cpu, target)) return COLD_NEXT;
+  push(cpu, insn.size, (cpu.eip + insn.len) | 0);
+  if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
+  cpu.eip = target;
+  return COLD_JUMP;
+}
+
+/** Real mode: CS ← selector, EIP ← offset; an offset beyond the limit is #GP(0). */
+function farJump(cpu: Cpu, selector: number, offset: number): number {
+  if (!nearTarget(cpu, offset)) return COLD_NEXT;
+  loadSegmentReal(cpu, SEG_CS, selector);
+  cpu.eip = offset;
+  return COLD_JUMP;
+}
+
+/** Push(CS); Push(EIP); then as a far jump. Both slots are checked first. */
+function farCall(cpu: Cpu, insn: Insn, selector: number, offset: number): number {
+  const size = insn.opSize;
+  const mask = stackMask(cpu);
+  const sp = cpu.gpr[ESP];
+  if (!probeStore(cpu, SEG_SS, (sp - size) & mask, size)) return COLD_NEXT;
+  if (!probeStore(cpu, SEG_SS, (sp - 2 * size) & mask, size)) return COLD_NEXT;
+  if (!nearTarget(cpu, offset)) return COLD_NEXT;
+  push(cpu, size, cpu.segSelector[SEG_CS]);
+  push(cpu, size, (cpu.eip + insn.len) | 0);
+  return farJump(cpu, selector, offset);
+}
+
+export function jmpFar(cpu: Cpu, insn: Insn): number {
+  return farJump(cpu, insn.imm2, insn.imm);
+}
+
+export function callFar(cpu: Cpu, insn: Insn): number {
+  return farCall(cpu, insn, insn.imm2, insn.imm);
+}
+
+export function jmpFarMem(cpu: Cpu, insn: Insn): number {
+  const ea = effectiveAddress(cpu.gpr, insn);
+  const offset = loadSized(cpu, insn.seg, ea, insn.opSize);
+  const selector = load16(cpu, insn.seg, (ea + insn.opSize) & insn.addrMask);
+  if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
+  return farJump(cpu, selector, offset);
+}
+
+export function callFarMem(cpu: Cpu, insn: Insn): number {
+  const ea = effectiveAddress(cpu.gpr, insn);
+  const offset = loadSized(cpu, insn.seg, ea, insn.opSize);
+  const selector = load16(cpu, insn.seg, (ea + insn.opSize) & insn.addrMask);
+  if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
+  return farCall(cpu, insn, selector, offset);
+}
+
+/** EIP ← Pop(); ESP ← ESP + imm16 */
+export function retImm(cpu: Cpu, insn: Insn): number {
+  const target = peek(cpu, insn.opSize, 0);
+  if (cpu.fault !== FAULT_NONE || !nearTarget(cpu, target)) return COLD_NEXT;
+  drop(cpu, insn.opSize + (insn.imm & 0xffff));
+  cpu.eip = target;
+  return COLD_JUMP;
+}
+
+/** EIP ← Pop(); CS ← Pop(); ESP ← ESP + imm16 */
+export function retf(cpu: Cpu, insn: Insn): number {
+  const size = insn.opSize;
+  const offset = peek(cpu, size, 0);
+  const selector = peek(cpu, size, size);
+  if (cpu.fault !== FAULT_NONE || !nearTarget(cpu, offset)) return COLD_NEXT;
+  drop(cpu, 2 * size + (insn.imm & 0xffff));
+  loadSegmentReal(cpu, SEG_CS, selector);
+  cpu.eip = offset;
+  return COLD_JUMP;
+}
+
+/** EIP ← Pop(); CS ← Pop(); EFLAGS ← Pop() */
+export function iret(cpu: Cpu, insn: Insn): number {
+  const size = insn.opSize;
+  const offset = peek(cpu, size, 0);
+  const selector = peek(cpu, size, size);
+  const image = peek(cpu, size, 2 * size);
+  if (cpu.fault !== FAULT_NONE || !nearTarget(cpu, offset)) return COLD_NEXT;
+  drop(cpu, 3 * size);
+  loadSegmentReal(cpu, SEG_CS, selector);
+  cpu.eip = offset;
+  loadEflags(cpu, image, size);
+  return COLD_JUMP;
+}
+
+/** A software interrupt: the frame holds the address of the next instruction. */
+function softwareInterrupt(cpu: Cpu, insn: Insn, vector: number): number {
+  deliverEvent(cpu, vector, 0, (cpu.eip + insn.len) | 0, false);
+  // A shutdown must reach the boundary.
+  cpu.attention = 1;
+  return COLD_JUMP;
+}
+
+export function int(cpu: Cpu, insn: Insn): number {
+  return softwareInterrupt(cpu, insn, insn.imm & 0xff);
+}
+
+export function int3(cpu: Cpu, insn: Insn): number {
+  return softwareInterrupt(cpu, insn, BP_VECTOR);
+}
+
+export function int1(cpu: Cpu, insn: Insn): number {
+  return softwareInterrupt(cpu, insn, DB_VECTOR);
+}
+
+export function into(cpu: Cpu, insn: Insn): number {
+  return getOf(cpu.lazy) !== 0 ? softwareInterrupt(cpu, insn, OF_VECTOR) : COLD_NEXT;
+}
+
+/** IF index < lower bound or index > upper bound THEN #BR */
+export function bound(cpu: Cpu, insn: Insn): number {
+  const size = insn.opSize;
+  const ea = effectiveAddress(cpu.gpr, insn);
+  const lower = signExtend(loadSized(cpu, insn.seg, ea, size), size);
+  const upper = signExtend(loadSized(cpu, insn.seg, (ea + size) & insn.addrMask, size), size);
+  if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
+  const index = signExtend(readReg(cpu, insn.dst, size), size);
+  if (index < lower || index > upper) raise(cpu, BR_VECTOR, 0);
+  return COLD_NEXT;
+}
+
+function branch(cpu: Cpu, insn: Insn): number {
+  const target = (cpu.eip + insn.disp) & insn.imm2;
+  if (!nearTarget(cpu, target)) return COLD_NEXT;
+  cpu.eip = target;
+  return COLD_JUMP;
+}
+
+/** LOOPE and LOOPNE: Count ← Count − 1; jump when Count ≠ 0 and ZF matches. */
+export function loopcc(cpu: Cpu, insn: Insn): number {
+  const count = (cpu.gpr[ECX] - 1) & insn.addrMask;
+  const wanted = insn.op === Op.Loope ? 1 : 0;
+  let status = COLD_NEXT;
+  if (count !== 0 && getZf(cpu.lazy) === wanted) status = branch(cpu, insn);
+  if (cpu.fault === FAULT_NONE) cpu.gpr[ECX] = (cpu.gpr[ECX] & ~insn.addrMask) | count;
+  return status;
+}
+
+export function jcxz(cpu: Cpu, insn: Insn): number {
+  return (cpu.gpr[ECX] & insn.addrMask) === 0 ? branch(cpu, insn) : COLD_NEXT;
+}

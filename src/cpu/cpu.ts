@@ -1,0 +1,229 @@
+/**
+ * State of one processor: what a VMCS guest-state area and the register file hold. No behaviour lives here; see
+ * interpreter.ts (execution), access.ts (memory operands), exceptions.ts (delivery).
+ */
+import { DecodeCache } from '../decoder/decode-cache.ts';
+import { type Insn, SEG_CS, SEG_TR } from '../decoder/insn.ts';
+import { FetchWindow } from './fetch-window.ts';
+import type { GuestMemory } from './memory.ts';
+import {
+  AR_DB,
+  AR_P,
+  AR_REAL_CODE,
+  AR_REAL_DATA,
+  AR_S,
+  AR_TYPE_CODE,
+  AR_TYPE_EXPAND_DOWN,
+  AR_TYPE_WRITABLE,
+  AR_UNUSABLE,
+  GPR_SLOTS,
+  X86_CR0_ET,
+  X86_CR0_PE,
+  X86_EFLAGS_VM,
+} from './registers.ts';
+
+/** `Cpu.fault` when nothing is wrong. */
+export const FAULT_NONE = 0;
+/** `Cpu.fault` of an exception: this bit plus the vector; its error code is `Cpu.faultErrorCode`. */
+export const FAULT_EXCEPTION = 0x100;
+/** `Cpu.fault` when an access met no memory and the instruction must leave as an EPT violation. */
+export const FAULT_MMIO = 0x200;
+/** `Cpu.fault` when pio86 cannot go on (internal error exit); `Cpu.internalError` says why. */
+export const FAULT_INTERNAL = 0x400;
+
+/** `Cpu.exitQualification` of EXIT_REASON_EXCEPTION_NMI: not an exception but a mode that pio86 does not run yet. */
+export const EXIT_QUAL_INTERNAL = 0xff;
+
+/** `Cpu.interruptShadow` bits, as KVM_X86_SHADOW_INT_*. */
+export const KVM_X86_SHADOW_INT_MOV_SS = 1;
+export const KVM_X86_SHADOW_INT_STI = 2;
+
+/** `Cpu.activityState`. Intel SDM vol. 3C, “Guest Non-Register State”. */
+export const ACTIVITY_ACTIVE = 0;
+export const ACTIVITY_HLT = 1;
+export const ACTIVITY_SHUTDOWN = 2;
+
+const SIGN = 1 << 31;
+
+/** What the CPU asks its surroundings for while an instruction runs on an MMIO page. */
+export interface MmioPort {
+  /** @returns the value read, unsigned, `size` bytes. */
+  mmioRead(pa: number, size: number): number;
+  mmioWrite(pa: number, size: number, value: number): void;
+}
+
+/** Processor state. Hot fields are typed arrays; see registers.ts for their layout. */
+export class Cpu {
+  readonly mem: GuestMemory;
+  readonly cache: DecodeCache;
+  readonly window = new FetchWindow();
+  /** The engine that runs this CPU, made at its first run (interpreter.ts). */
+  runner: ((budget: number) => number) | null = null;
+
+  /** EAX … EDI, the zero slot, padding. */
+  readonly gpr = new Int32Array(GPR_SLOTS);
+  readonly r16 = new Uint16Array(this.gpr.buffer);
+  readonly r8 = new Uint8Array(this.gpr.buffer);
+  /** Lazy status flags: result and carry vector. Only flags.ts knows the encoding. */
+  readonly lazy = new Int32Array(2);
+  /** EFLAGS without the six status flags (bit 1 is always set). */
+  sysFlags = 2;
+  /** Unsigned modulo 2^32, kept as int32; may be 0x10000 in 16-bit code (see docs/architecture.md, “EIP”). */
+  eip = 0xfff0;
+
+  /** Indexed by SEG_*: selector, base (int32), limit (unsigned bytes), access rights (AR_*). */
+  readonly segSelector = new Int32Array(8);
+  readonly segBase = new Int32Array(8);
+  readonly segLimit = new Uint32Array(8);
+  readonly segAttr = new Int32Array(8);
+  /**
+   * Fast limit check: offset `o` of a `2^k`-byte access through segment `s` is good when
+   * `(o ^ 0x80000000) < segBound[s << 3 | k]` (reads) or `[s << 3 | 4 | k]` (writes), compared as int32.
+   * A segment that is not plain expand-up data or code has no good offset here and takes the slow check.
+   */
+  readonly segBound = new Int32Array(64);
+
+  gdtBase = 0;
+  gdtLimit = 0xffff;
+  idtBase = 0;
+  idtLimit = 0x3ff;
+  cr0 = X86_CR0_ET;
+  cr2 = 0;
+  cr3 = 0;
+  cr4 = 0;
+  readonly dr = new Int32Array(8);
+
+  /** −1, or ~0x100000 with the A20 gate closed. */
+  a20Mask = -1;
+  /** KVM_X86_SHADOW_INT_* after STI, MOV SS, POP SS. */
+  interruptShadow = 0;
+  activityState = ACTIVITY_ACTIVE;
+
+  /** A fault raised by the instruction that is executing (FAULT_*). */
+  fault = FAULT_NONE;
+  faultErrorCode = 0;
+  /** What FAULT_INTERNAL was about. */
+  internalError = '';
+  /** An exception to deliver at the next entry (queued by the emulator): vector, or −1. */
+  queuedVector = -1;
+  queuedErrorCode = 0;
+  /** A single-step trap is due at this instruction boundary (DR6.BS). */
+  pendingDebugTrap = 0;
+  /** An NMI is due. */
+  pendingNmi = 0;
+  /** Leave with EXIT_REASON_INTERRUPT_WINDOW as soon as IF = 1 and no shadow holds interrupts back. */
+  interruptWindowExiting = 0;
+  /** Set by anything that wants the run loop to come back to the boundary before its budget is used up. */
+  attention = 0;
+
+  /** A REPE/REPNE CMPS or SCAS is under way: its flags at the start, to be restored by a fault. */
+  repStarted = 0;
+  repResult = 0;
+  repAux = 0;
+
+  /** Exit information, as in the VMCS. */
+  exitReason = 0;
+  exitQualification = 0;
+  exitInstructionLength = 0;
+  exitInstructionInfo = 0;
+  exitGuestLinearAddress = 0;
+  exitGuestPhysicalAddress = 0;
+  /** The instruction that caused the exit: the emulator never decodes again. */
+  exitInsn: Insn | null = null;
+
+  /** Budget left while `runGuest` is in a cold operation; RDTSC and devices derive the time from it. */
+  budgetLeft = 0;
+  /** Ticks retired by the last `runGuest`: instructions plus REP iterations. */
+  retired = 0;
+  /** Time-stamp counter minus the clock's ticks (WRMSR, KVM_SET_MSRS). */
+  tscOffset = 0;
+  /** The clock's ticks at the start of this `runGuest`, so that RDTSC can tell the time inside it. */
+  ticksAtEntry = 0;
+
+  /** While not null, accesses to pages without memory go here instead of leaving as an EPT violation. */
+  mmio: MmioPort | null = null;
+
+  constructor(mem: GuestMemory, cache: DecodeCache = new DecodeCache()) {
+    this.mem = mem;
+    this.cache = cache;
+    mem.code = cache;
+    this.reset();
+  }
+
+  /** Power-up state. Intel SDM vol. 3A, “Processor State After Reset”. */
+  reset(): void {
+    this.gpr.fill(0);
+    // EDX: family 6 stepping information, as KVM sets it (kvm_vcpu_reset: 0x600).
+    this.gpr[2] = 0x600;
+    this.lazy[0] = 1 << 8; // all status flags clear, see flags.ts
+    this.lazy[1] = 0x100;
+    this.sysFlags = 2;
+    this.eip = 0xfff0;
+    for (let seg = 0; seg < 6; seg++) this.setSegment(seg, 0, 0, 0xffff, AR_REAL_DATA);
+    this.setSegment(SEG_CS, 0xf000, 0xffff0000 | 0, 0xffff, AR_REAL_CODE);
+    this.setSegment(SEG_TR, 0, 0, 0xffff, AR_P | 0xb);
+    this.setSegment(7, 0, 0, 0xffff, AR_P | 2);
+    this.gdtBase = 0;
+    this.gdtLimit = 0xffff;
+    this.idtBase = 0;
+    this.idtLimit = 0xffff;
+    this.cr0 = 0x60000010;
+    this.cr2 = 0;
+    this.cr3 = 0;
+    this.cr4 = 0;
+    this.dr.fill(0);
+    this.dr[6] = 0xffff0ff0 | 0;
+    this.dr[7] = 0x400;
+    this.interruptShadow = 0;
+    this.activityState = ACTIVITY_ACTIVE;
+    this.fault = FAULT_NONE;
+    this.queuedVector = -1;
+    this.pendingDebugTrap = 0;
+    this.pendingNmi = 0;
+    this.interruptWindowExiting = 0;
+    this.repStarted = 0;
+    this.attention = 1;
+  }
+
+  /** PE set and VM clear. */
+  get isProtected(): boolean {
+    return (this.cr0 & X86_CR0_PE) !== 0 && (this.sysFlags & X86_EFLAGS_VM) === 0;
+  }
+
+  /** 1 in 32-bit code (CS.D), else 0. */
+  get codeIs32(): number {
+    return (this.segAttr[SEG_CS] & AR_DB) !== 0 ? 1 : 0;
+  }
+
+  /** Loads one segment register's cache. Checks nothing: descriptor checks come before. */
+  setSegment(seg: number, selector: number, base: number, limit: number, attr: number): void {
+    this.segSelector[seg] = selector;
+    this.segBase[seg] = base;
+    this.segLimit[seg] = limit;
+    this.segAttr[seg] = attr;
+    this.updateSegBound(seg);
+  }
+
+  /** Recomputes {@link segBound} after limit, access rights or CR0.PE changed. */
+  updateSegBound(seg: number): void {
+    const attr = this.segAttr[seg];
+    const limit = this.segLimit[seg];
+    const usable = (attr & (AR_UNUSABLE | AR_S | AR_P)) === (AR_S | AR_P);
+    const code = (attr & AR_TYPE_CODE) !== 0;
+    const real = (this.cr0 & X86_CR0_PE) === 0;
+    const expandUp = code || (attr & AR_TYPE_EXPAND_DOWN) === 0;
+    const readable = usable && expandUp && (!code || real || (attr & AR_TYPE_WRITABLE) !== 0);
+    const writable = usable && expandUp && (real || (!code && (attr & AR_TYPE_WRITABLE) !== 0));
+    for (let k = 0; k < 3; k++) {
+      const last = limit - ((1 << k) - 1);
+      const bound = last < 0 ? 0 : Math.min(last + 1, 0xffffffff);
+      this.segBound[(seg << 3) | k] = (readable ? bound : 0) ^ SIGN;
+      this.segBound[(seg << 3) | 4 | k] = (writable ? bound : 0) ^ SIGN;
+    }
+  }
+
+  /** A host-side reminder that something changed which the run loop must look at. */
+  raiseAttention(): void {
+    this.attention = 1;
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * Delivery of exceptions and interrupts.
+ *
+ * Intel SDM vol. 3A, “Interrupt and Exception Handling”; vol. 3B, “Interrupt and Exception Handling” of 8086 emulation.
+ */
+import { SEG_CS, SEG_SS } from '../decoder/insn.ts';
+import { checkSegment, raise, readLinear, writeLinear } from './access.ts';
+import {
+  ACTIVITY_ACTIVE,
+  ACTIVITY_SHUTDOWN,
+  type Cpu,
+  FAULT_EXCEPTION,
+  FAULT_NONE,
+  type MmioPort,
+} from './cpu.ts';
+import { getEflags } from './flags.ts';
+import {
+  DE_VECTOR,
+  DF_VECTOR,
+  ESP,
+  GP_VECTOR,
+  PF_VECTOR,
+  TS_VECTOR,
+  X86_EFLAGS_AC,
+  X86_EFLAGS_IF,
+  X86_EFLAGS_RF,
+  X86_EFLAGS_TF,
+} from './registers.ts';
+import { loadSegmentReal } from './segments.ts';
+import { setStackPointer, stackMask } from './stack.ts';
+
+export { raise };
+
+/** Bytes of a real-mode frame: IP, CS, FLAGS. */
+const REAL_FRAME = 6;
+
+/** Stack or IVT outside memory while an event is delivered: reads give ones, writes vanish. */
+const OPEN_BUS: MmioPort = {
+  mmioRead: (_pa, size) => (size === 4 ? 0xffffffff : size === 2 ? 0xffff : 0xff),
+  mmioWrite: () => {},
+};
+
+/** Queues an exception for the next entry (KVM: `kvm_queue_exception`). */
+export function queueException(cpu: Cpu, vector: number, errorCode: number): void {
+  cpu.queuedVector = vector;
+  cpu.queuedErrorCode = errorCode;
+  cpu.attention = 1;
+}
+
+/** #DE, #TS, #NP, #SS, #GP: two of them in a row make a double fault. */
+function isContributory(vector: number): boolean {
+  return vector === DE_VECTOR || (vector >= TS_VECTOR && vector <= GP_VECTOR);
+}
+
+/** Whether a fault of `second` while `first` is being delivered is a double fault. SDM table “Conditions for Generating a Double Fault”. */
+function isDoubleFault(first: number, second: number): boolean {
+  if (isContributory(first)) return isContributory(second);
+  return first === PF_VECTOR && (isContributory(second) || second === PF_VECTOR);
+}
+
+/**
+ * Real-mode delivery through the IVT:
+ *
+ *     IF ((vector * 4) + 3) is not within IDT limit THEN #GP
+ *     Push(EFLAGS[15:0]); IF ← TF ← AC ← 0; Push(CS); Push(IP)
+ *     CS ← IDT[vector * 4].selector; EIP ← IDT[vector * 4].offset AND 0000FFFFH
+ *
+ * On a fault (`cpu.fault`) nothing has changed.
+ */
+function deliverRealMode(cpu: Cpu, vector: number, returnEip: number): void {
+  if (vector * 4 + 3 > cpu.idtLimit) {
+    raise(cpu, GP_VECTOR, 0);
+    return;
+  }
+  const mask = stackMask(cpu);
+  const sp = cpu.gpr[ESP];
+  for (let at = 2; at <= REAL_FRAME; at += 2) {
+    if (!checkSegment(cpu, SEG_SS, (sp - at) & mask, 2, true)) return;
+  }
+  const ivt = (cpu.idtBase + vector * 4) | 0;
+  const offset = readLinear(cpu, ivt, 2);
+  const selector = readLinear(cpu, (ivt + 2) | 0, 2);
+  const base = cpu.segBase[SEG_SS];
+  writeLinear(cpu, (base + ((sp - 2) & mask)) | 0, 2, getEflags(cpu) & 0xffff);
+  writeLinear(cpu, (base + ((sp - 4) & mask)) | 0, 2, cpu.segSelector[SEG_CS]);
+  writeLinear(cpu, (base + ((sp - 6) & mask)) | 0, 2, returnEip & 0xffff);
+  setStackPointer(cpu, (sp - REAL_FRAME) & mask);
+  cpu.sysFlags &= ~(X86_EFLAGS_IF | X86_EFLAGS_TF | X86_EFLAGS_AC | X86_EFLAGS_RF);
+  loadSegmentReal(cpu, SEG_CS, selector);
+  cpu.eip = offset;
+}
+
+/**
+ * Delivers event `vector` with `returnEip` on the frame. A fault on the way is delivered instead, or becomes a double
+ * fault; a fault while that is delivered is a triple fault: `cpu.activityState` = ACTIVITY_SHUTDOWN.
+ *
+ * @param isException whether it is an exception (only those make double faults).
+ */
+export function deliverEvent(
+  cpu: Cpu,
+  vector: number,
+  errorCode: number,
+  returnEip: number,
+  isException: boolean,
+): void {
+  const instructionEip = cpu.eip;
+  const mmio = cpu.mmio;
+  cpu.mmio = OPEN_BUS;
+  cpu.fault = FAULT_NONE;
+  cpu.interruptShadow = 0;
+  cpu.repStarted = 0;
+  cpu.activityState = ACTIVITY_ACTIVE;
+  let current = vector;
+  let wasException = isException;
+  let eip = returnEip;
+  for (;;) {
+    deliverRealMode(cpu, current, eip);
+    if (cpu.fault === FAULT_NONE) break;
+    const second = cpu.fault & 0xff;
+    cpu.fault = FAULT_NONE;
+    if (wasException && current === DF_VECTOR) {
+      cpu.activityState = ACTIVITY_SHUTDOWN;
+      break;
+    }
+    current = wasException && isDoubleFault(current, second) ? DF_VECTOR : second;
+    wasException = true;
+    eip = instructionEip;
+  }
+  cpu.mmio = mmio;
+  cpu.faultErrorCode = errorCode;
+}
+
+/** Delivers the exception that the instruction at `cpu.eip` left in `cpu.fault`. */
+export function deliverFault(cpu: Cpu): void {
+  deliverEvent(cpu, cpu.fault & ~FAULT_EXCEPTION, cpu.faultErrorCode, cpu.eip, true);
+}

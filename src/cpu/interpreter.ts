@@ -1,0 +1,841 @@
+/**
+ * The interpreter: one switch over the dense operation.
+ *
+ * This file is longer than others on purpose: V8 compiles one function well only when everything hot is inside it.
+ * test/hot-loop.test.ts holds its bytecode below the size at which V8 gives up. Rare operations live in cold.ts.
+ *
+ * `runGuest(cpu, budget): exit reason` is the seam behind which a second engine can stand. Guest registers are in typed
+ * arrays; EIP and the budget are locals and are written back whenever something else could look.
+ */
+import { type Insn, SEG_CS } from '../decoder/insn.ts';
+import { ALU_CMP, Op } from '../decoder/op.ts';
+import {
+  EXIT_REASON_EPT_VIOLATION,
+  EXIT_REASON_EXCEPTION_NMI,
+  EXIT_REASON_PREEMPTION_TIMER,
+  EXIT_REASON_TRIPLE_FAULT,
+} from '../uapi/vmx.ts';
+import { load8, load16, load32, raise, store8, store16, store32 } from './access.ts';
+import { alu, aluStore } from './alu.ts';
+import { boundary, NO_EXIT } from './boundary.ts';
+import { COLD_EXIT, COLD_JUMP, COLD_NEXT, COLD_REPEAT, COLD_TABLE } from './cold.ts';
+import {
+  ACTIVITY_SHUTDOWN,
+  type Cpu,
+  EXIT_QUAL_INTERNAL,
+  FAULT_EXCEPTION,
+  FAULT_MMIO,
+  FAULT_NONE,
+} from './cpu.ts';
+import { deliverFault } from './exceptions.ts';
+import { fetchSlow } from './fetch.ts';
+import { getPf } from './flags.ts';
+import { portIoExit } from './port-io.ts';
+import { ECX, GP_VECTOR, X86_EFLAGS_RF, X86_EFLAGS_TF } from './registers.ts';
+import { drop, peek, pop, push } from './stack.ts';
+
+/** The lazy flags' layout, see flags.ts (repeated as plain constants for V8). */
+const RESULT = 0;
+const AUX = 1;
+const AUX_HIGH = 0xc0000000 | 0;
+const AUX_AF = 8;
+const AUX_KEEP = 0xc0000008 | 0;
+const CARRY_IN = 1 << 30;
+
+const INT_MIN = 1 << 31;
+const INT_MAX = 0x7fffffff;
+
+/** Largest budget of one call. Returning often lets V8 enter the function's own optimised code instead of a loop's. */
+const MAX_BUDGET = 1 << 20;
+
+/** Writes back what the exit needs. The exiting instruction itself is not counted. */
+function leave(cpu: Cpu, eip: number, retired: number, reason: number): number {
+  cpu.eip = eip;
+  cpu.retired = retired;
+  cpu.exitReason = reason;
+  return reason;
+}
+
+/** A compiled-in engine: runs one CPU for at most `budget` ticks. */
+export type Runner = (budget: number) => number;
+
+/**
+ * Runs the guest for at most `budget` ticks (retired instructions and REP iterations); one call may use less of it.
+ *
+ * @returns the basic exit reason (EXIT_REASON_*): EXIT_REASON_PREEMPTION_TIMER when the budget is used up. `cpu.retired`
+ * says how many ticks passed; `cpu.eip` stands at the instruction that caused the exit, which is not among them.
+ */
+export function runGuest(cpu: Cpu, budget: number): number {
+  if (cpu.runner === null) cpu.runner = createRunner(cpu);
+  return cpu.runner(budget);
+}
+
+/**
+ * The interpreter of one CPU. A closure, because V8 then knows the register arrays as constants (as long as there is one
+ * CPU in the process; with more it works on, somewhat slower).
+ */
+function createRunner(cpu: Cpu): Runner {
+  const gpr = cpu.gpr;
+  const r16 = cpu.r16;
+  const r8 = cpu.r8;
+  const lazy = cpu.lazy;
+  const cache = cpu.cache;
+  const window = cpu.window;
+  const segBound = cpu.segBound;
+
+  return function runGuest(budget: number): number {
+    const start = budget > MAX_BUDGET ? MAX_BUDGET : budget | 0;
+    let left = start | 0;
+    cpu.fault = FAULT_NONE;
+    for (;;) {
+      cpu.attention = 0;
+      const reason = boundary(cpu);
+      let eip = cpu.eip | 0;
+      if (reason !== NO_EXIT) return leave(cpu, eip, start - left, reason);
+      if (left <= 0) return leave(cpu, eip, start - left, EXIT_REASON_PREEMPTION_TIMER);
+
+      // After STI or MOV SS, with TF or with RF set, exactly one instruction (or REP iteration) runs to the next boundary.
+      const shadow = cpu.interruptShadow;
+      const oneShot = cpu.sysFlags & (X86_EFLAGS_TF | X86_EFLAGS_RF);
+      const single = (shadow | oneShot) !== 0;
+      const stop = single ? (left - 1) | 0 : 0;
+      if (single) {
+        cpu.interruptShadow = 0;
+        cpu.sysFlags &= ~X86_EFLAGS_RF;
+      }
+      let completed = true;
+
+      let insns = window.insns;
+      let winBase = 0;
+      let winLen = 0;
+      let codeBound = segBound[SEG_CS << 3];
+
+      run: while (left > stop) {
+        const at = (eip - winBase) | 0;
+        let insn: Insn | null = at >>> 0 < winLen ? insns[at] : null;
+        if (insn === null) {
+          insn = fetchSlow(cpu, cache, window, eip);
+          insns = window.insns;
+          winBase = window.eipBase | 0;
+          winLen = window.len | 0;
+        }
+        left = (left - 1) | 0;
+        if (insn !== null) {
+          taken: {
+            switch (insn.op) {
+              case Op.Add8: {
+                // DEST ← DEST + SRC
+                const a = r8[insn.dst];
+                const b = r8[insn.src] + insn.imm;
+                const r = (a + b) | 0;
+                r8[insn.dst] = r;
+                lazy[RESULT] = (r << 24) >> 24;
+                const c = (a & b) | ((a | b) & ~r);
+                lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Add16: {
+                const a = r16[insn.dst];
+                const b = r16[insn.src] + insn.imm;
+                const r = (a + b) | 0;
+                r16[insn.dst] = r;
+                lazy[RESULT] = (r << 16) >> 16;
+                const c = (a & b) | ((a | b) & ~r);
+                lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Add32: {
+                const a = gpr[insn.dst];
+                const b = (gpr[insn.src] + insn.imm) | 0;
+                const r = (a + b) | 0;
+                gpr[insn.dst] = r;
+                lazy[RESULT] = r;
+                lazy[AUX] = ((a & b) | ((a | b) & ~r)) & AUX_KEEP;
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Or8: {
+                // DEST ← DEST OR SRC; CF, OF ← 0
+                const a = r8[insn.dst];
+                const b = r8[insn.src] + insn.imm;
+                const r = a | b;
+                r8[insn.dst] = r;
+                lazy[RESULT] = (r << 24) >> 24;
+                lazy[AUX] = 0;
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Or16: {
+                const a = r16[insn.dst];
+                const b = r16[insn.src] + insn.imm;
+                const r = a | b;
+                r16[insn.dst] = r;
+                lazy[RESULT] = (r << 16) >> 16;
+                lazy[AUX] = 0;
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Or32: {
+                const a = gpr[insn.dst];
+                const b = (gpr[insn.src] + insn.imm) | 0;
+                const r = a | b;
+                gpr[insn.dst] = r;
+                lazy[RESULT] = r;
+                lazy[AUX] = 0;
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Adc8: {
+                // DEST ← DEST + SRC + CF
+                const a = r8[insn.dst];
+                const b = r8[insn.src] + insn.imm;
+                const r = (a + b + (lazy[AUX] >>> 31)) | 0;
+                r8[insn.dst] = r;
+                lazy[RESULT] = (r << 24) >> 24;
+                const c = (a & b) | ((a | b) & ~r);
+                lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Adc16: {
+                const a = r16[insn.dst];
+                const b = r16[insn.src] + insn.imm;
+                const r = (a + b + (lazy[AUX] >>> 31)) | 0;
+                r16[insn.dst] = r;
+                lazy[RESULT] = (r << 16) >> 16;
+                const c = (a & b) | ((a | b) & ~r);
+                lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Adc32: {
+                const a = gpr[insn.dst];
+                const b = (gpr[insn.src] + insn.imm) | 0;
+                const r = (a + b + (lazy[AUX] >>> 31)) | 0;
+                gpr[insn.dst] = r;
+                lazy[RESULT] = r;
+                lazy[AUX] = ((a & b) | ((a | b) & ~r)) & AUX_KEEP;
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Sbb8: {
+                // DEST ← DEST − (SRC + CF)
+                const a = r8[insn.dst];
+                const b = r8[insn.src] + insn.imm;
+                const r = (a - b - (lazy[AUX] >>> 31)) | 0;
+                r8[insn.dst] = r;
+                lazy[RESULT] = (r << 24) >> 24;
+                const c = (~a & b) | ((~a | b) & r);
+                lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Sbb16: {
+                const a = r16[insn.dst];
+                const b = r16[insn.src] + insn.imm;
+                const r = (a - b - (lazy[AUX] >>> 31)) | 0;
+                r16[insn.dst] = r;
+                lazy[RESULT] = (r << 16) >> 16;
+                const c = (~a & b) | ((~a | b) & r);
+                lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Sbb32: {
+                const a = gpr[insn.dst];
+                const b = (gpr[insn.src] + insn.imm) | 0;
+                const r = (a - b - (lazy[AUX] >>> 31)) | 0;
+                gpr[insn.dst] = r;
+                lazy[RESULT] = r;
+                lazy[AUX] = ((~a & b) | ((~a | b) & r)) & AUX_KEEP;
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.And8: {
+                // DEST ← DEST AND SRC; CF, OF ← 0
+                const a = r8[insn.dst];
+                const b = r8[insn.src] + insn.imm;
+                const r = a & b;
+                r8[insn.dst] = r;
+                lazy[RESULT] = (r << 24) >> 24;
+                lazy[AUX] = 0;
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.And16: {
+                const a = r16[insn.dst];
+                const b = r16[insn.src] + insn.imm;
+                const r = a & b;
+                r16[insn.dst] = r;
+                lazy[RESULT] = (r << 16) >> 16;
+                lazy[AUX] = 0;
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.And32: {
+                const a = gpr[insn.dst];
+                const b = (gpr[insn.src] + insn.imm) | 0;
+                const r = a & b;
+                gpr[insn.dst] = r;
+                lazy[RESULT] = r;
+                lazy[AUX] = 0;
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Sub8: {
+                // DEST ← DEST − SRC
+                const a = r8[insn.dst];
+                const b = r8[insn.src] + insn.imm;
+                const r = (a - b) | 0;
+                r8[insn.dst] = r;
+                lazy[RESULT] = (r << 24) >> 24;
+                const c = (~a & b) | ((~a | b) & r);
+                lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Sub16: {
+                const a = r16[insn.dst];
+                const b = r16[insn.src] + insn.imm;
+                const r = (a - b) | 0;
+                r16[insn.dst] = r;
+                lazy[RESULT] = (r << 16) >> 16;
+                const c = (~a & b) | ((~a | b) & r);
+                lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Sub32: {
+                const a = gpr[insn.dst];
+                const b = (gpr[insn.src] + insn.imm) | 0;
+                const r = (a - b) | 0;
+                gpr[insn.dst] = r;
+                lazy[RESULT] = r;
+                lazy[AUX] = ((~a & b) | ((~a | b) & r)) & AUX_KEEP;
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Xor8: {
+                // DEST ← DEST XOR SRC; CF, OF ← 0
+                const a = r8[insn.dst];
+                const b = r8[insn.src] + insn.imm;
+                const r = a ^ b;
+                r8[insn.dst] = r;
+                lazy[RESULT] = (r << 24) >> 24;
+                lazy[AUX] = 0;
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Xor16: {
+                const a = r16[insn.dst];
+                const b = r16[insn.src] + insn.imm;
+                const r = a ^ b;
+                r16[insn.dst] = r;
+                lazy[RESULT] = (r << 16) >> 16;
+                lazy[AUX] = 0;
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Xor32: {
+                const a = gpr[insn.dst];
+                const b = (gpr[insn.src] + insn.imm) | 0;
+                const r = a ^ b;
+                gpr[insn.dst] = r;
+                lazy[RESULT] = r;
+                lazy[AUX] = 0;
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Cmp8: {
+                // temp ← DEST − SRC
+                const a = r8[insn.dst];
+                const b = r8[insn.src] + insn.imm;
+                const r = (a - b) | 0;
+                lazy[RESULT] = (r << 24) >> 24;
+                const c = (~a & b) | ((~a | b) & r);
+                lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Cmp16: {
+                const a = r16[insn.dst];
+                const b = r16[insn.src] + insn.imm;
+                const r = (a - b) | 0;
+                lazy[RESULT] = (r << 16) >> 16;
+                const c = (~a & b) | ((~a | b) & r);
+                lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Cmp32: {
+                const a = gpr[insn.dst];
+                const b = (gpr[insn.src] + insn.imm) | 0;
+                const r = (a - b) | 0;
+                lazy[RESULT] = r;
+                lazy[AUX] = ((~a & b) | ((~a | b) & r)) & AUX_KEEP;
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Test8: {
+                // temp ← DEST AND SRC; CF, OF ← 0
+                const a = r8[insn.dst];
+                const b = r8[insn.src] + insn.imm;
+                const r = a & b;
+                lazy[RESULT] = (r << 24) >> 24;
+                lazy[AUX] = 0;
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Test16: {
+                const a = r16[insn.dst];
+                const b = r16[insn.src] + insn.imm;
+                const r = a & b;
+                lazy[RESULT] = (r << 16) >> 16;
+                lazy[AUX] = 0;
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Test32: {
+                const a = gpr[insn.dst];
+                const b = (gpr[insn.src] + insn.imm) | 0;
+                const r = a & b;
+                lazy[RESULT] = r;
+                lazy[AUX] = 0;
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Mov8:
+                r8[insn.dst] = r8[insn.src] + insn.imm;
+                eip = (eip + insn.len) | 0;
+                continue;
+              case Op.Mov16:
+                r16[insn.dst] = r16[insn.src] + insn.imm;
+                eip = (eip + insn.len) | 0;
+                continue;
+              case Op.Mov32:
+                gpr[insn.dst] = gpr[insn.src] + insn.imm;
+                eip = (eip + insn.len) | 0;
+                continue;
+              case Op.Inc8: {
+                // DEST ← DEST + 1; CF unchanged
+                const r = ((r8[insn.dst] + 1) << 24) >> 24;
+                r8[insn.dst] = r;
+                const cf = lazy[AUX] & INT_MIN;
+                lazy[RESULT] = r;
+                lazy[AUX] = cf | ((cf >>> 1) ^ (r === -0x80 ? CARRY_IN : 0)) | ((r & 15) === 0 ? AUX_AF : 0);
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Inc16: {
+                const r = ((r16[insn.dst] + 1) << 16) >> 16;
+                r16[insn.dst] = r;
+                const cf = lazy[AUX] & INT_MIN;
+                lazy[RESULT] = r;
+                lazy[AUX] =
+                  cf | ((cf >>> 1) ^ (r === -0x8000 ? CARRY_IN : 0)) | ((r & 15) === 0 ? AUX_AF : 0);
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Inc32: {
+                const r = (gpr[insn.dst] + 1) | 0;
+                gpr[insn.dst] = r;
+                const cf = lazy[AUX] & INT_MIN;
+                lazy[RESULT] = r;
+                lazy[AUX] =
+                  cf | ((cf >>> 1) ^ (r === INT_MIN ? CARRY_IN : 0)) | ((r & 15) === 0 ? AUX_AF : 0);
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Dec8: {
+                // DEST ← DEST − 1; CF unchanged
+                const r = ((r8[insn.dst] - 1) << 24) >> 24;
+                r8[insn.dst] = r;
+                const cf = lazy[AUX] & INT_MIN;
+                lazy[RESULT] = r;
+                lazy[AUX] = cf | ((cf >>> 1) ^ (r === 0x7f ? CARRY_IN : 0)) | ((r & 15) === 15 ? AUX_AF : 0);
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Dec16: {
+                const r = ((r16[insn.dst] - 1) << 16) >> 16;
+                r16[insn.dst] = r;
+                const cf = lazy[AUX] & INT_MIN;
+                lazy[RESULT] = r;
+                lazy[AUX] =
+                  cf | ((cf >>> 1) ^ (r === 0x7fff ? CARRY_IN : 0)) | ((r & 15) === 15 ? AUX_AF : 0);
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Dec32: {
+                const r = (gpr[insn.dst] - 1) | 0;
+                gpr[insn.dst] = r;
+                const cf = lazy[AUX] & INT_MIN;
+                lazy[RESULT] = r;
+                lazy[AUX] =
+                  cf | ((cf >>> 1) ^ (r === INT_MAX ? CARRY_IN : 0)) | ((r & 15) === 15 ? AUX_AF : 0);
+                eip = (eip + insn.len) | 0;
+                continue;
+              }
+              case Op.Load8: {
+                const v = load8(
+                  cpu,
+                  insn.seg,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                );
+                if (cpu.fault === FAULT_NONE) r8[insn.dst] = v;
+                break;
+              }
+              case Op.Load16: {
+                const v = load16(
+                  cpu,
+                  insn.seg,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                );
+                if (cpu.fault === FAULT_NONE) r16[insn.dst] = v;
+                break;
+              }
+              case Op.Load32: {
+                const v = load32(
+                  cpu,
+                  insn.seg,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                );
+                if (cpu.fault === FAULT_NONE) gpr[insn.dst] = v;
+                break;
+              }
+              case Op.Store8:
+                store8(
+                  cpu,
+                  insn.seg,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                  r8[insn.src] + insn.imm,
+                );
+                break;
+              case Op.Store16:
+                store16(
+                  cpu,
+                  insn.seg,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                  r16[insn.src] + insn.imm,
+                );
+                break;
+              case Op.Store32:
+                store32(
+                  cpu,
+                  insn.seg,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                  gpr[insn.src] + insn.imm,
+                );
+                break;
+              case Op.AluLoad8: {
+                const b = load8(
+                  cpu,
+                  insn.seg,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                );
+                if (cpu.fault !== FAULT_NONE) break;
+                const r = alu(lazy, insn.sub, r8[insn.dst], b, 1);
+                if (insn.sub < ALU_CMP) r8[insn.dst] = r;
+                break;
+              }
+              case Op.AluLoad16: {
+                const b = load16(
+                  cpu,
+                  insn.seg,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                );
+                if (cpu.fault !== FAULT_NONE) break;
+                const r = alu(lazy, insn.sub, r16[insn.dst], b, 2);
+                if (insn.sub < ALU_CMP) r16[insn.dst] = r;
+                break;
+              }
+              case Op.AluLoad32: {
+                const b = load32(
+                  cpu,
+                  insn.seg,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                );
+                if (cpu.fault !== FAULT_NONE) break;
+                const r = alu(lazy, insn.sub, gpr[insn.dst], b, 4);
+                if (insn.sub < ALU_CMP) gpr[insn.dst] = r;
+                break;
+              }
+              case Op.AluStore8:
+                aluStore(
+                  cpu,
+                  insn,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                  1,
+                  r8[insn.src] + insn.imm,
+                );
+                break;
+              case Op.AluStore16:
+                aluStore(
+                  cpu,
+                  insn,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                  2,
+                  r16[insn.src] + insn.imm,
+                );
+                break;
+              case Op.AluStore32:
+                aluStore(
+                  cpu,
+                  insn,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                  4,
+                  gpr[insn.src] + insn.imm,
+                );
+                break;
+              case Op.Lea16:
+                r16[insn.dst] =
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask;
+                break;
+              case Op.Lea32:
+                gpr[insn.dst] =
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask;
+                break;
+              case Op.Jo:
+                if ((lazy[AUX] ^ (lazy[AUX] << 1)) < 0) break taken;
+                break;
+              case Op.Jno:
+                if ((lazy[AUX] ^ (lazy[AUX] << 1)) >= 0) break taken;
+                break;
+              case Op.Jb:
+                if (lazy[AUX] < 0) break taken;
+                break;
+              case Op.Jae:
+                if (lazy[AUX] >= 0) break taken;
+                break;
+              case Op.Je:
+                if (lazy[RESULT] === 0) break taken;
+                break;
+              case Op.Jne:
+                if (lazy[RESULT] !== 0) break taken;
+                break;
+              case Op.Jbe:
+                if (lazy[AUX] < 0 || lazy[RESULT] === 0) break taken;
+                break;
+              case Op.Ja:
+                if (lazy[AUX] >= 0 && lazy[RESULT] !== 0) break taken;
+                break;
+              case Op.Js:
+                if ((lazy[RESULT] ^ (lazy[AUX] << 31)) < 0) break taken;
+                break;
+              case Op.Jns:
+                if ((lazy[RESULT] ^ (lazy[AUX] << 31)) >= 0) break taken;
+                break;
+              case Op.Jp:
+                if (getPf(lazy) !== 0) break taken;
+                break;
+              case Op.Jnp:
+                if (getPf(lazy) === 0) break taken;
+                break;
+              case Op.Jl:
+                if ((lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) < 0) break taken;
+                break;
+              case Op.Jge:
+                if ((lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) >= 0) break taken;
+                break;
+              case Op.Jle:
+                if (
+                  lazy[RESULT] === 0 ||
+                  (lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) < 0
+                )
+                  break taken;
+                break;
+              case Op.Jg:
+                if (
+                  lazy[RESULT] !== 0 &&
+                  (lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) >= 0
+                )
+                  break taken;
+                break;
+              case Op.Jmp:
+                break taken;
+              case Op.Loop: {
+                // Count ← Count − 1 (CX or ECX by address size); jump when it is not 0.
+                const count = (gpr[ECX] - 1) & insn.addrMask;
+                if (count !== 0 && (((eip + insn.disp) & insn.imm2) ^ INT_MIN) >= codeBound) {
+                  raise(cpu, GP_VECTOR, 0);
+                  break;
+                }
+                gpr[ECX] = (gpr[ECX] & ~insn.addrMask) | count;
+                if (count !== 0) break taken;
+                break;
+              }
+              case Op.Call: {
+                const target = (eip + insn.disp) & insn.imm2;
+                if ((target ^ INT_MIN) >= codeBound) {
+                  raise(cpu, GP_VECTOR, 0);
+                  break;
+                }
+                push(cpu, insn.opSize, (eip + insn.len) | 0);
+                if (cpu.fault !== FAULT_NONE) break;
+                eip = target;
+                continue;
+              }
+              case Op.Ret: {
+                const target = peek(cpu, insn.opSize, 0) | 0;
+                if (cpu.fault !== FAULT_NONE) break;
+                if ((target ^ INT_MIN) >= codeBound) {
+                  raise(cpu, GP_VECTOR, 0);
+                  break;
+                }
+                drop(cpu, insn.opSize);
+                eip = target;
+                continue;
+              }
+              case Op.Push16:
+                push(cpu, 2, r16[insn.dst]);
+                break;
+              case Op.Push32:
+                push(cpu, 4, gpr[insn.dst]);
+                break;
+              case Op.Pop16: {
+                const v = pop(cpu, 2);
+                if (cpu.fault === FAULT_NONE) r16[insn.dst] = v;
+                break;
+              }
+              case Op.Pop32: {
+                const v = pop(cpu, 4);
+                if (cpu.fault === FAULT_NONE) gpr[insn.dst] = v;
+                break;
+              }
+              case Op.Shl32: {
+                // CF ← last bit shifted out; OF ← MSB(DEST) XOR CF (count 1)
+                const count = (r8[insn.src] + insn.imm) & 31;
+                if (count !== 0) {
+                  const a = gpr[insn.dst];
+                  const r = a << count;
+                  const cf = (a >>> (32 - count)) & 1;
+                  gpr[insn.dst] = r;
+                  lazy[RESULT] = r;
+                  lazy[AUX] = (cf << 31) | ((r >>> 1) & CARRY_IN);
+                }
+                break;
+              }
+              case Op.Shr32: {
+                // OF ← MSB(tempDEST) (count 1)
+                const count = (r8[insn.src] + insn.imm) & 31;
+                if (count !== 0) {
+                  const a = gpr[insn.dst];
+                  const r = a >>> count;
+                  const cf = (a >>> (count - 1)) & 1;
+                  gpr[insn.dst] = r;
+                  lazy[RESULT] = r;
+                  lazy[AUX] = (cf << 31) | ((cf ^ (((r ^ (r << 1)) >>> 31) & 1)) << 30);
+                }
+                break;
+              }
+              case Op.Sar32: {
+                // OF ← 0
+                const count = (r8[insn.src] + insn.imm) & 31;
+                if (count !== 0) {
+                  const a = gpr[insn.dst];
+                  const r = a >> count;
+                  const cf = (a >> (count - 1)) & 1;
+                  gpr[insn.dst] = r;
+                  lazy[RESULT] = r;
+                  lazy[AUX] = (cf << 31) | (cf << 30);
+                }
+                break;
+              }
+              case Op.Nop:
+                break;
+              case Op.MovzxLoad8: {
+                const v = load8(
+                  cpu,
+                  insn.seg,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                );
+                if (cpu.fault !== FAULT_NONE) break;
+                if (insn.size === 4) gpr[insn.dst] = v;
+                else r16[insn.dst] = v;
+                break;
+              }
+              case Op.MovzxReg8:
+                if (insn.size === 4) gpr[insn.dst] = r8[insn.src];
+                else r16[insn.dst] = r8[insn.src];
+                break;
+              case Op.PortIo: {
+                cpu.eip = eip;
+                const exit = portIoExit(cpu, insn);
+                if (exit === NO_EXIT) break;
+                if (single) {
+                  cpu.interruptShadow = shadow;
+                  cpu.sysFlags |= oneShot & X86_EFLAGS_RF;
+                }
+                return leave(cpu, eip, start - left - 1, exit);
+              }
+              default: {
+                cpu.eip = eip;
+                cpu.budgetLeft = left - stop;
+                cpu.retired = start - left;
+                const status = COLD_TABLE[insn.op](cpu, insn);
+                left = (cpu.budgetLeft + stop) | 0;
+                if (cpu.fault !== FAULT_NONE) break;
+                if (status !== COLD_NEXT) {
+                  if (status === COLD_EXIT) {
+                    if (single) {
+                      cpu.interruptShadow = shadow;
+                      cpu.sysFlags |= oneShot & X86_EFLAGS_RF;
+                    }
+                    return leave(cpu, eip, start - left - 1, cpu.exitReason);
+                  }
+                  if (status === COLD_REPEAT) {
+                    if (cpu.attention !== 0) break run;
+                    continue;
+                  }
+                  if (status === COLD_JUMP) {
+                    eip = cpu.eip | 0;
+                    winLen = 0;
+                    codeBound = segBound[SEG_CS << 3];
+                    if (cpu.attention !== 0) break run;
+                    continue;
+                  }
+                }
+                eip = (eip + insn.len) | 0;
+                if (cpu.attention !== 0) break run;
+                continue;
+              }
+            }
+            if (cpu.fault === FAULT_NONE) {
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+          }
+          if (cpu.fault === FAULT_NONE) {
+            const target = (eip + insn.disp) & insn.imm2;
+            if ((target ^ INT_MIN) < codeBound) {
+              eip = target;
+              continue;
+            }
+            raise(cpu, GP_VECTOR, 0);
+          }
+        }
+
+        // A fault, in the fetch or in the instruction. It counts as a tick, so that a guest that only faults ends too.
+        cpu.eip = eip;
+        if (single) cpu.sysFlags |= oneShot & X86_EFLAGS_RF;
+        if ((cpu.fault & FAULT_EXCEPTION) === 0) {
+          if (single) cpu.interruptShadow = shadow;
+          const exit = cpu.fault === FAULT_MMIO ? EXIT_REASON_EPT_VIOLATION : EXIT_REASON_EXCEPTION_NMI;
+          if (exit === EXIT_REASON_EXCEPTION_NMI) cpu.exitQualification = EXIT_QUAL_INTERNAL;
+          cpu.fault = FAULT_NONE;
+          return leave(cpu, eip, start - left - 1, exit);
+        }
+        completed = false;
+        deliverFault(cpu);
+        eip = cpu.eip | 0;
+        if (cpu.activityState === ACTIVITY_SHUTDOWN)
+          return leave(cpu, eip, start - left, EXIT_REASON_TRIPLE_FAULT);
+        break;
+      }
+      cpu.eip = eip;
+      if (completed && (oneShot & X86_EFLAGS_TF) !== 0) cpu.pendingDebugTrap = 1;
+    }
+  };
+}

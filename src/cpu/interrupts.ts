@@ -1,0 +1,31 @@
+/**
+ * External interrupts and what holds them back.
+ *
+ * Intel SDM vol. 3A, “Enabling and Disabling Interrupts”, “Masking Exceptions and Interrupts When Switching Stacks”.
+ */
+import { type Cpu, KVM_X86_SHADOW_INT_MOV_SS } from './cpu.ts';
+import { deliverEvent } from './exceptions.ts';
+import { NMI_VECTOR, X86_EFLAGS_IF } from './registers.ts';
+
+/** Whether a maskable interrupt can be delivered at this instruction boundary. */
+export function interruptAllowed(cpu: Cpu): boolean {
+  return (cpu.sysFlags & X86_EFLAGS_IF) !== 0 && cpu.interruptShadow === 0 && cpu.queuedVector < 0;
+}
+
+/** Whether an NMI can be delivered at this boundary. */
+export function nmiAllowed(cpu: Cpu): boolean {
+  return (cpu.interruptShadow & KVM_X86_SHADOW_INT_MOV_SS) === 0 && cpu.queuedVector < 0;
+}
+
+/** Delivers a maskable interrupt now (VM-entry event injection). Ends HLT. */
+export function deliverInterrupt(cpu: Cpu, vector: number): void {
+  deliverEvent(cpu, vector, 0, cpu.eip, false);
+  cpu.attention = 1;
+}
+
+/** Delivers an NMI now. */
+export function deliverNmi(cpu: Cpu): void {
+  cpu.pendingNmi = 0;
+  deliverEvent(cpu, NMI_VECTOR, 0, cpu.eip, false);
+  cpu.attention = 1;
+}

@@ -1,0 +1,37 @@
+/**
+ * IN, OUT, INS, OUTS: the processor's part. Permission is checked here (before the VM exit), then the instruction leaves
+ * with its exit information; everything else is the exit handler's.
+ *
+ * Intel SDM vol. 3C, “Instructions That Cause VM Exits Unconditionally or Conditionally”, “Exit Qualification for I/O
+ * Instructions”.
+ */
+import { type Insn, SEG_ES } from '../decoder/insn.ts';
+import {
+  EXIT_REASON_IO_INSTRUCTION,
+  INSTR_INFO_ADDR_SIZE_SHIFT,
+  INSTR_INFO_SEGMENT_SHIFT,
+  IO_QUAL_IMM,
+  IO_QUAL_IN,
+  IO_QUAL_PORT_SHIFT,
+  IO_QUAL_STRING,
+} from '../uapi/vmx.ts';
+import type { Cpu } from './cpu.ts';
+import { DX, EDI, ESI } from './registers.ts';
+
+/** Fills the exit information. @returns EXIT_REASON_IO_INSTRUCTION. In real mode every port is allowed. */
+export function portIoExit(cpu: Cpu, insn: Insn): number {
+  let qual = insn.ioQual;
+  if ((qual & IO_QUAL_IMM) === 0) qual |= cpu.r16[DX] << IO_QUAL_PORT_SHIFT;
+  cpu.exitQualification = qual;
+  cpu.exitInstructionLength = insn.len;
+  cpu.exitInsn = insn;
+  if ((qual & IO_QUAL_STRING) !== 0) {
+    const isIn = (qual & IO_QUAL_IN) !== 0;
+    const seg = isIn ? SEG_ES : insn.seg;
+    const offset = cpu.gpr[isIn ? EDI : ESI] & insn.addrMask;
+    cpu.exitInstructionInfo =
+      ((insn.addrMask === -1 ? 1 : 0) << INSTR_INFO_ADDR_SIZE_SHIFT) | (seg << INSTR_INFO_SEGMENT_SHIFT);
+    cpu.exitGuestLinearAddress = (cpu.segBase[seg] + offset) | 0;
+  }
+  return EXIT_REASON_IO_INSTRUCTION;
+}

@@ -1,0 +1,130 @@
+/**
+ * PUSH and POP of immediates, memory and segment registers, PUSHA, POPA, ENTER, LEAVE.
+ *
+ * Intel SDM vol. 1, “Stack Manipulation Instructions”, “Procedure Calls for Block-Structured Languages”.
+ */
+import { type Insn, SEG_SS } from '../decoder/insn.ts';
+import { effectiveAddress, loadSized, probeStore, storeSized } from './access.ts';
+import { type Cpu, FAULT_NONE } from './cpu.ts';
+import { loadSegment } from './data-transfer.ts';
+import { readDst, writeReg } from './operand.ts';
+import { EBP, EDI, ESP } from './registers.ts';
+import { drop, peek, pop, push, setStackPointer, stackMask } from './stack.ts';
+import { COLD_NEXT } from './status.ts';
+
+export function pushImm(cpu: Cpu, insn: Insn): number {
+  push(cpu, insn.opSize, insn.imm);
+  return COLD_NEXT;
+}
+
+export function pushMem(cpu: Cpu, insn: Insn): number {
+  const v = readDst(cpu, insn, insn.size);
+  if (cpu.fault === FAULT_NONE) push(cpu, insn.size, v);
+  return COLD_NEXT;
+}
+
+/** The address of a memory destination is worked out with the stack pointer already incremented. */
+export function popMem(cpu: Cpu, insn: Insn): number {
+  const v = peek(cpu, insn.size, 0);
+  if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
+  const sp = cpu.gpr[ESP];
+  drop(cpu, insn.size);
+  if (insn.form === 0) writeReg(cpu, insn.dst, insn.size, v);
+  else storeSized(cpu, insn.seg, effectiveAddress(cpu.gpr, insn), insn.size, v);
+  if (cpu.fault !== FAULT_NONE) cpu.gpr[ESP] = sp;
+  return COLD_NEXT;
+}
+
+/** A 32-bit push of a segment register writes 16 bits and leaves the upper half of the slot, as processors since P6 do. */
+export function pushSreg(cpu: Cpu, insn: Insn): number {
+  const sp = (cpu.gpr[ESP] - insn.opSize) & stackMask(cpu);
+  if (insn.opSize === 4 && !probeStore(cpu, SEG_SS, sp, 4)) return COLD_NEXT;
+  storeSized(cpu, SEG_SS, sp, 2, cpu.segSelector[insn.sub]);
+  if (cpu.fault === FAULT_NONE) setStackPointer(cpu, sp);
+  return COLD_NEXT;
+}
+
+export function popSreg(cpu: Cpu, insn: Insn): number {
+  const selector = peek(cpu, insn.opSize, 0);
+  if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
+  // The size of the pop is that of the stack as it was: SS.B may change with the load.
+  const sp = (cpu.gpr[ESP] + insn.opSize) & stackMask(cpu);
+  const mask = stackMask(cpu);
+  loadSegment(cpu, insn.sub, selector & 0xffff);
+  cpu.gpr[ESP] = (cpu.gpr[ESP] & ~mask) | sp;
+  return COLD_NEXT;
+}
+
+/** Push(EAX) … Push(EDI), with the original ESP. All slots are checked first: it begins only what it can finish. */
+export function pusha(cpu: Cpu, insn: Insn): number {
+  const size = insn.opSize;
+  const mask = stackMask(cpu);
+  const sp = cpu.gpr[ESP];
+  for (let i = 1; i <= 8; i++) if (!probeStore(cpu, SEG_SS, (sp - i * size) & mask, size)) return COLD_NEXT;
+  for (let i = 1; i <= 8; i++) storeSized(cpu, SEG_SS, (sp - i * size) & mask, size, cpu.gpr[i - 1]);
+  setStackPointer(cpu, (sp - 8 * size) & mask);
+  return COLD_NEXT;
+}
+
+/** Pops EDI … EAX; the slot of ESP is skipped. */
+export function popa(cpu: Cpu, insn: Insn): number {
+  const size = insn.opSize;
+  for (let i = 0; i < 8; i++) {
+    peek(cpu, size, i * size);
+    if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
+  }
+  for (let i = 0; i < 8; i++) {
+    const reg = EDI - i;
+    if (reg === ESP) continue;
+    const v = peek(cpu, size, i * size);
+    if (size === 4) cpu.gpr[reg] = v;
+    else cpu.r16[reg * 2] = v;
+  }
+  drop(cpu, 8 * size);
+  return COLD_NEXT;
+}
+
+/**
+ *     Push(EBP); FrameTemp ← ESP
+ *     FOR i ← 1 TO NestingLevel − 1: EBP ← EBP − size; Push([EBP])
+ *     IF NestingLevel > 0 THEN Push(FrameTemp)
+ *     EBP ← FrameTemp; ESP ← ESP − AllocSize
+ *
+ * The final stack pointer is probed as a write of the operand size. On a fault ESP and EBP are as before.
+ */
+export function enter(cpu: Cpu, insn: Insn): number {
+  const size = insn.opSize;
+  const mask = stackMask(cpu);
+  const oldSp = cpu.gpr[ESP];
+  const level = insn.imm2 & 31;
+  push(cpu, size, cpu.gpr[EBP]);
+  if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
+  const frame = cpu.gpr[ESP];
+  let bp = cpu.gpr[EBP];
+  for (let i = 1; i < level; i++) {
+    bp = (bp & ~mask) | ((bp - size) & mask);
+    const v = loadSized(cpu, SEG_SS, bp & mask, size);
+    if (cpu.fault === FAULT_NONE) push(cpu, size, v);
+    if (cpu.fault !== FAULT_NONE) break;
+  }
+  if (level > 0 && cpu.fault === FAULT_NONE) push(cpu, size, frame);
+  if (cpu.fault === FAULT_NONE) {
+    const sp = (cpu.gpr[ESP] - (insn.imm & 0xffff)) & mask;
+    if (probeStore(cpu, SEG_SS, sp, size)) {
+      writeReg(cpu, size === 4 ? EBP : EBP * 2, size, frame);
+      setStackPointer(cpu, sp);
+    }
+  }
+  if (cpu.fault !== FAULT_NONE) cpu.gpr[ESP] = oldSp;
+  return COLD_NEXT;
+}
+
+/** ESP ← EBP; EBP ← Pop() */
+export function leave(cpu: Cpu, insn: Insn): number {
+  const oldSp = cpu.gpr[ESP];
+  setStackPointer(cpu, cpu.gpr[EBP]);
+  const v = pop(cpu, insn.opSize);
+  if (cpu.fault !== FAULT_NONE) cpu.gpr[ESP] = oldSp;
+  else writeReg(cpu, insn.opSize === 4 ? EBP : EBP * 2, insn.opSize, v);
+  return COLD_NEXT;
+}

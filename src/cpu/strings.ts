@@ -1,0 +1,118 @@
+/**
+ * String instructions: MOVS CMPS STOS LODS SCAS with every REP form. (INS and OUTS leave the CPU: port-io.ts.)
+ *
+ * One tick an iteration, and one for the pass that finds the count at 0 and moves EIP. When the budget runs out in the
+ * middle, EIP stays at the instruction and the registers tell how far it came: interrupts are taken there.
+ *
+ * Intel SDM vol. 1, “String Instructions”; vol. 2, “REP/REPE/REPZ/REPNE/REPNZ”.
+ */
+import { type Insn, REP_F3, REP_NONE, SEG_ES } from '../decoder/insn.ts';
+import { Op } from '../decoder/op.ts';
+import { loadSized, storeSized } from './access.ts';
+import { type Cpu, FAULT_NONE } from './cpu.ts';
+import { getZf, LAZY_AUX, LAZY_RESULT, setFlagsSub } from './flags.ts';
+import { readReg, writeReg } from './operand.ts';
+import { EAX, ECX, EDI, ESI, X86_EFLAGS_DF } from './registers.ts';
+import { COLD_NEXT, COLD_REPEAT } from './status.ts';
+
+/** Adds to SI, DI or CX, leaving what lies outside the address size alone. */
+function advance(cpu: Cpu, reg: number, by: number, mask: number): void {
+  const v = cpu.gpr[reg];
+  cpu.gpr[reg] = (v & ~mask) | ((v + by) & mask);
+}
+
+/** One iteration. On a fault nothing has changed. */
+function step(cpu: Cpu, insn: Insn, by: number): void {
+  const size = insn.size;
+  const mask = insn.addrMask;
+  const si = cpu.gpr[ESI] & mask;
+  const di = cpu.gpr[EDI] & mask;
+  switch (insn.op) {
+    case Op.Movs: {
+      // (ES:DI) ← (DS:SI)
+      const v = loadSized(cpu, insn.seg, si, size);
+      if (cpu.fault !== FAULT_NONE) return;
+      storeSized(cpu, SEG_ES, di, size, v);
+      if (cpu.fault !== FAULT_NONE) return;
+      advance(cpu, ESI, by, mask);
+      advance(cpu, EDI, by, mask);
+      return;
+    }
+    case Op.Stos:
+      storeSized(cpu, SEG_ES, di, size, cpu.gpr[EAX]);
+      if (cpu.fault === FAULT_NONE) advance(cpu, EDI, by, mask);
+      return;
+    case Op.Lods: {
+      const v = loadSized(cpu, insn.seg, si, size);
+      if (cpu.fault !== FAULT_NONE) return;
+      writeReg(cpu, EAX, size, v);
+      advance(cpu, ESI, by, mask);
+      return;
+    }
+    case Op.Cmps: {
+      // temp ← (DS:SI) − (ES:DI)
+      const a = loadSized(cpu, insn.seg, si, size);
+      if (cpu.fault !== FAULT_NONE) return;
+      const b = loadSized(cpu, SEG_ES, di, size);
+      if (cpu.fault !== FAULT_NONE) return;
+      setFlagsSub(cpu.lazy, a, b, (a - b) | 0, size);
+      advance(cpu, ESI, by, mask);
+      advance(cpu, EDI, by, mask);
+      return;
+    }
+    default: {
+      // SCAS: temp ← accumulator − (ES:DI)
+      const b = loadSized(cpu, SEG_ES, di, size);
+      if (cpu.fault !== FAULT_NONE) return;
+      const a = readReg(cpu, EAX, size);
+      setFlagsSub(cpu.lazy, a, b, (a - b) | 0, size);
+      advance(cpu, EDI, by, mask);
+    }
+  }
+}
+
+/** Any of the five, with or without REP. */
+export function stringOperation(cpu: Cpu, insn: Insn): number {
+  const by = (cpu.sysFlags & X86_EFLAGS_DF) !== 0 ? -insn.size : insn.size;
+  if (insn.rep === REP_NONE) {
+    step(cpu, insn, by);
+    return COLD_NEXT;
+  }
+  if (insn.op === Op.Cmps || insn.op === Op.Scas) return repeatCompare(cpu, insn, by);
+  for (;;) {
+    if ((cpu.gpr[ECX] & insn.addrMask) === 0) return COLD_NEXT;
+    step(cpu, insn, by);
+    if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
+    advance(cpu, ECX, -1, insn.addrMask);
+    if (cpu.budgetLeft <= 0 || cpu.attention !== 0) return COLD_REPEAT;
+    cpu.budgetLeft--;
+  }
+}
+
+/**
+ * REPE and REPNE with CMPS and SCAS. A fault restores EFLAGS to what they were before the whole instruction (SDM vol. 2,
+ * “REP/REPE/REPZ/REPNE/REPNZ”), also when the budget ran out on the way; an interrupt taken there makes a new beginning.
+ */
+function repeatCompare(cpu: Cpu, insn: Insn, by: number): number {
+  const lazy = cpu.lazy;
+  if (cpu.repStarted === 0) {
+    cpu.repStarted = 1;
+    cpu.repResult = lazy[LAZY_RESULT];
+    cpu.repAux = lazy[LAZY_AUX];
+  }
+  const goOn = insn.rep === REP_F3 ? 1 : 0;
+  while ((cpu.gpr[ECX] & insn.addrMask) !== 0) {
+    step(cpu, insn, by);
+    if (cpu.fault !== FAULT_NONE) break;
+    advance(cpu, ECX, -1, insn.addrMask);
+    if (getZf(lazy) !== goOn) break;
+    if (cpu.budgetLeft <= 0 || cpu.attention !== 0) return COLD_REPEAT;
+    cpu.budgetLeft--;
+  }
+  if (cpu.fault !== FAULT_NONE) {
+    lazy[LAZY_RESULT] = cpu.repResult;
+    lazy[LAZY_AUX] = cpu.repAux;
+  }
+  cpu.repStarted = 0;
+  return COLD_NEXT;
+}
