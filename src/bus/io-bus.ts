@@ -1,0 +1,227 @@
+/**
+ * `kvm_io_bus`: address ranges and the devices behind them, kept sorted and searched as KVM does it
+ * (Linux: virt/kvm/kvm_main.c; `struct kvm_io_bus`, include/linux/kvm_host.h).
+ *
+ * The order is only partial: an access is “equal” to every range that contains it whole, so of two nested ranges
+ * the binary search can miss the outer one. The kernel does that too; keep the algorithm, do not repair it.
+ */
+import { ENOENT, ENOSPC, EOPNOTSUPP } from '../uapi/errno.ts';
+import { type IoSize, NR_IOBUS_DEVS } from '../uapi/kvm.ts';
+import { IO_NOT_HANDLED, type IoDevice } from './io-device.ts';
+
+/** The functions of this file that call each other, so that a run with probes can swap in traced variants. */
+export interface KvmIoBusFunctions {
+  kvmIoBusRead(bus: KvmIoBus, addr: number, len: IoSize): number;
+  kvmIoBusWrite(bus: KvmIoBus, addr: number, len: IoSize, value: number): boolean;
+  kvmIoBusWriteCookie(bus: KvmIoBus, addr: number, len: IoSize, value: number, cookie: number): number;
+  __kvmIoBusRead(bus: KvmIoBus, addr: number, len: IoSize): number;
+  __kvmIoBusWrite(bus: KvmIoBus, addr: number, len: IoSize, value: number): number;
+  kvmIoBusGetFirstDev(bus: KvmIoBus, addr: number, len: number): number;
+  kvmIodeviceRead(dev: IoDevice, addr: number, len: IoSize): number;
+  kvmIodeviceWrite(dev: IoDevice, addr: number, len: IoSize, value: number): boolean;
+  kvmIoBusRegisterDev(bus: KvmIoBus, addr: number, len: number, dev: IoDevice): number;
+  kvmIoBusUnregisterDev(bus: KvmIoBus, dev: IoDevice): number;
+}
+
+/**
+ * One bus. Registering and unregistering replaces the arrays (the kernel swaps the whole bus under RCU), so a
+ * dispatch that is under way goes on with what it started on.
+ */
+export class KvmIoBus {
+  /** KVM_*_BUS. */
+  readonly idx: number;
+  dev_count = 0;
+  /** How many of `dev_count` are ioeventfds; they do not count towards NR_IOBUS_DEVS. */
+  ioeventfd_count = 0;
+  /** `range[i].addr`, `range[i].len`, `range[i].dev`. An address is a gpa_t: more than int32. */
+  addr = new Float64Array(0);
+  len = new Int32Array(0);
+  devices: readonly IoDevice[] = [];
+  /** Plain or traced. */
+  fn: KvmIoBusFunctions = KVM_IO_BUS_FUNCTIONS;
+
+  constructor(idx: number) {
+    this.idx = idx;
+  }
+}
+
+/**
+ * Compares an access (first range) with a device (second range): 0 when the device contains all of the access, or,
+ * for a device of length 0, when both start at the same address.
+ *
+ * @kvm kvm_io_bus_cmp(r1, r2) virt/kvm/kvm_main.c
+ */
+export function kvmIoBusCmp(addr1: number, len1: number, addr2: number, len2: number): number {
+  if (addr1 < addr2) return -1;
+  // A device of length 0 answers an access of any length at its very address: only the starts are compared.
+  if (len2 !== 0) return addr1 + len1 > addr2 + len2 ? 1 : 0;
+  return addr1 > addr2 ? 1 : 0;
+}
+
+/**
+ * Index of the first range, in array order, that the access matches; −ENOENT without one.
+ *
+ * @kvm kvm_io_bus_get_first_dev(bus, addr, len) virt/kvm/kvm_main.c
+ */
+export function kvmIoBusGetFirstDev(bus: KvmIoBus, addr: number, len: number): number {
+  const addrs = bus.addr;
+  const lens = bus.len;
+  let base = 0;
+  // lib/bsearch.c: the pivot is the element in the middle of those left.
+  for (let num = bus.dev_count; num > 0; num >>= 1) {
+    const pivot = base + (num >> 1);
+    const order = kvmIoBusCmp(addr, len, addrs[pivot], lens[pivot]);
+    if (order === 0) {
+      let off = pivot;
+      while (off > 0 && kvmIoBusCmp(addr, len, addrs[off - 1], lens[off - 1]) === 0) off--;
+      return off;
+    }
+    if (order > 0) {
+      base = pivot + 1;
+      num--;
+    }
+  }
+  return -ENOENT;
+}
+
+/** @kvm kvm_iodevice_read(vcpu, dev, addr, l, v) include/kvm/iodev.h */
+export function kvmIodeviceRead(dev: IoDevice, addr: number, len: IoSize): number {
+  return dev.read(addr, len);
+}
+
+/** @kvm kvm_iodevice_write(vcpu, dev, addr, l, v) include/kvm/iodev.h */
+export function kvmIodeviceWrite(dev: IoDevice, addr: number, len: IoSize, value: number): boolean {
+  return dev.write(addr, len, value);
+}
+
+/**
+ * Asks the matching devices in array order; the first that does not decline wins.
+ *
+ * @returns what the device read returned: a value, IO_NOTHING_STORED, or IO_NOT_HANDLED when all decline.
+ * @kvm __kvm_io_bus_read(vcpu, bus, range, val) virt/kvm/kvm_main.c
+ */
+export function __kvmIoBusRead(bus: KvmIoBus, addr: number, len: IoSize): number {
+  const { addr: addrs, len: lens, devices, dev_count: count, fn } = bus;
+  const first = fn.kvmIoBusGetFirstDev(bus, addr, len);
+  if (first < 0) return IO_NOT_HANDLED;
+  for (let i = first; i < count; i++) {
+    if (i !== first && kvmIoBusCmp(addr, len, addrs[i], lens[i]) !== 0) break;
+    const value = fn.kvmIodeviceRead(devices[i], addr, len);
+    if (value !== IO_NOT_HANDLED) return value;
+  }
+  return IO_NOT_HANDLED;
+}
+
+/**
+ * @returns the index of the range whose device took the write, or −EOPNOTSUPP.
+ * @kvm __kvm_io_bus_write(vcpu, bus, range, val) virt/kvm/kvm_main.c
+ */
+export function __kvmIoBusWrite(bus: KvmIoBus, addr: number, len: IoSize, value: number): number {
+  const { addr: addrs, len: lens, devices, dev_count: count, fn } = bus;
+  const first = fn.kvmIoBusGetFirstDev(bus, addr, len);
+  if (first < 0) return -EOPNOTSUPP;
+  for (let i = first; i < count; i++) {
+    if (i !== first && kvmIoBusCmp(addr, len, addrs[i], lens[i]) !== 0) break;
+    if (fn.kvmIodeviceWrite(devices[i], addr, len, value)) return i;
+  }
+  return -EOPNOTSUPP;
+}
+
+/**
+ * @returns the value read (unsigned), IO_NOTHING_STORED, or IO_NOT_HANDLED (the kernel's −EOPNOTSUPP).
+ * @kvm kvm_io_bus_read(vcpu, bus_idx, addr, len, val) virt/kvm/kvm_main.c
+ */
+export function kvmIoBusRead(bus: KvmIoBus, addr: number, len: IoSize): number {
+  return bus.fn.__kvmIoBusRead(bus, addr, len);
+}
+
+/**
+ * @returns whether a device took the write (the kernel's 0 or −EOPNOTSUPP).
+ * @kvm kvm_io_bus_write(vcpu, bus_idx, addr, len, val) virt/kvm/kvm_main.c
+ */
+export function kvmIoBusWrite(bus: KvmIoBus, addr: number, len: IoSize, value: number): boolean {
+  return bus.fn.__kvmIoBusWrite(bus, addr, len, value) >= 0;
+}
+
+/**
+ * A write that remembers where the last one ended: `cookie`, an index returned earlier, is tried first.
+ *
+ * @returns the index that took the write, or −EOPNOTSUPP.
+ * @kvm kvm_io_bus_write_cookie(vcpu, bus_idx, addr, len, val, cookie) virt/kvm/kvm_main.c
+ */
+export function kvmIoBusWriteCookie(
+  bus: KvmIoBus,
+  addr: number,
+  len: IoSize,
+  value: number,
+  cookie: number,
+): number {
+  const { fn } = bus;
+  if (
+    cookie >= 0 &&
+    cookie < bus.dev_count &&
+    kvmIoBusCmp(addr, len, bus.addr[cookie], bus.len[cookie]) === 0 &&
+    fn.kvmIodeviceWrite(bus.devices[cookie], addr, len, value)
+  ) {
+    return cookie;
+  }
+  return fn.__kvmIoBusWrite(bus, addr, len, value);
+}
+
+/**
+ * Adds a range before the first one that it does not come after. Of two ranges with the same start the shorter comes
+ * first, but one of length 0 comes last. Overlaps are not refused.
+ *
+ * @returns 0 or −ENOSPC.
+ * @kvm kvm_io_bus_register_dev(kvm, bus_idx, addr, len, dev) virt/kvm/kvm_main.c
+ */
+export function kvmIoBusRegisterDev(bus: KvmIoBus, addr: number, len: number, dev: IoDevice): number {
+  if (bus.dev_count - bus.ioeventfd_count > NR_IOBUS_DEVS - 1) return -ENOSPC;
+  const count = bus.dev_count;
+  let at = 0;
+  while (at < count && kvmIoBusCmp(bus.addr[at], bus.len[at], addr, len) <= 0) at++;
+
+  const addrs = new Float64Array(count + 1);
+  addrs.set(bus.addr.subarray(0, at));
+  addrs[at] = addr;
+  addrs.set(bus.addr.subarray(at), at + 1);
+  const lens = new Int32Array(count + 1);
+  lens.set(bus.len.subarray(0, at));
+  lens[at] = len;
+  lens.set(bus.len.subarray(at), at + 1);
+  bus.addr = addrs;
+  bus.len = lens;
+  bus.devices = bus.devices.toSpliced(at, 0, dev);
+  bus.dev_count = count + 1;
+  return 0;
+}
+
+/**
+ * Removes the first range of `dev`; a device that is not there is no error.
+ *
+ * @returns 0.
+ * @kvm kvm_io_bus_unregister_dev(kvm, bus_idx, dev) virt/kvm/kvm_main.c
+ */
+export function kvmIoBusUnregisterDev(bus: KvmIoBus, dev: IoDevice): number {
+  const at = bus.devices.indexOf(dev);
+  if (at < 0) return 0;
+  bus.addr = bus.addr.filter((_, i) => i !== at);
+  bus.len = bus.len.filter((_, i) => i !== at);
+  bus.devices = bus.devices.toSpliced(at, 1);
+  bus.dev_count--;
+  return 0;
+}
+
+/** The plain functions, the table every bus starts with. */
+export const KVM_IO_BUS_FUNCTIONS: KvmIoBusFunctions = {
+  kvmIoBusRead,
+  kvmIoBusWrite,
+  kvmIoBusWriteCookie,
+  __kvmIoBusRead,
+  __kvmIoBusWrite,
+  kvmIoBusGetFirstDev,
+  kvmIodeviceRead,
+  kvmIodeviceWrite,
+  kvmIoBusRegisterDev,
+  kvmIoBusUnregisterDev,
+};

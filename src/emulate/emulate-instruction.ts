@@ -1,0 +1,140 @@
+/**
+ * The emulator seen from the exit handlers: takes the instruction over, runs it pass by pass, and writes RIP and flags
+ * back (Linux: arch/x86/kvm/x86.c, `x86_emulate_instruction` and around it).
+ *
+ * Nothing is decoded again: the CPU left with the instruction in `cpu.exitInsn`.
+ */
+import { queueException } from '../cpu/exceptions.ts';
+import { getEflags, setEflags } from '../cpu/flags.ts';
+import { EDI, X86_EFLAGS_RF, X86_EFLAGS_TF } from '../cpu/registers.ts';
+import { SEG_CS } from '../decoder/insn.ts';
+import { KVM_EXIT_INTERNAL_ERROR, KVM_INTERNAL_ERROR_EMULATION } from '../uapi/kvm.ts';
+import { ioQualIsIn, ioQualIsString, ioQualPort, ioQualSize } from '../uapi/vmx.ts';
+import { leftForUserspace } from './emulate-insn.ts';
+import { COMPLETE_EMULATED_PIO, type KvmVcpu } from './kvm-vcpu.ts';
+import { PIO_BY_BOARD, PIO_IN_KERNEL } from './pio.ts';
+import { EMULATION_FAILED, EMULATION_OK, EMULATION_RESTART, EMULTYPE_NO_DECODE } from './x86emul.ts';
+
+const NO_BYTES = new Uint8Array(0);
+
+/** Prepares KVM_EXIT_INTERNAL_ERROR: the guest cannot go on here. @returns 0. */
+export function prepareEmulationFailureExit(vcpu: KvmVcpu, message: string): number {
+  const { run, stat } = vcpu;
+  stat.insn_emulation_fail++;
+  vcpu.internalErrorMessage = message;
+  run.exit_reason = KVM_EXIT_INTERNAL_ERROR;
+  run.internal.suberror = KVM_INTERNAL_ERROR_EMULATION;
+  run.internal.ndata = 0;
+  return 0;
+}
+
+/** The instruction's bytes, for the tracepoint only. */
+function instructionBytes(vcpu: KvmVcpu): Uint8Array {
+  const { cpu } = vcpu;
+  const bytes = new Uint8Array(cpu.exitInstructionLength);
+  const linear = (cpu.segBase[SEG_CS] + cpu.eip) | 0;
+  for (let i = 0; i < bytes.length; i++) bytes[i] = cpu.mem.readByte((linear + i) & cpu.a20Mask);
+  return bytes;
+}
+
+/**
+ * Takes over what the CPU decoded and fixes the operands: size, port and the INS destination do not follow what
+ * userspace writes into DX or (E)DI while an exit is pending.
+ *
+ * @returns EMULATION_OK, or EMULATION_FAILED without an instruction.
+ * @kvm x86_decode_emulated_instruction(vcpu, emulation_type, insn, insn_len) arch/x86/kvm/x86.c
+ */
+export function x86DecodeEmulatedInstruction(vcpu: KvmVcpu): number {
+  const { cpu, ctxt } = vcpu;
+  const insn = cpu.exitInsn;
+  const qualification = cpu.exitQualification;
+  ctxt.permOk = 0;
+  ctxt.haveException = 0;
+  ctxt.ioReadPos = 0;
+  ctxt.ioReadEnd = 0;
+  ctxt.ticksAhead = 0;
+  ctxt.outResult = PIO_IN_KERNEL;
+  ctxt.insn = insn;
+  ctxt.opBytes = ioQualSize(qualification);
+  ctxt.port = ioQualPort(qualification);
+  ctxt.isIn = ioQualIsIn(qualification) ? 1 : 0;
+  ctxt.isString = ioQualIsString(qualification) ? 1 : 0;
+  ctxt.eip = cpu.eip;
+  // KVM: no wrap at 64 KiB in 16-bit code.
+  ctxt.nextEip = (cpu.eip + cpu.exitInstructionLength) | 0;
+  ctxt.rf = 0;
+  ctxt.dstEa = insn === null ? 0 : cpu.gpr[EDI] & insn.addrMask;
+  if (vcpu.trace !== null) {
+    const bytes = insn === null ? NO_BYTES : instructionBytes(vcpu);
+    vcpu.trace.kvm_emulate_insn(cpu.segBase[SEG_CS] >>> 0, cpu.eip >>> 0, bytes, insn === null);
+  }
+  vcpu.stat.insn_emulation++;
+  return insn === null ? EMULATION_FAILED : EMULATION_OK;
+}
+
+/**
+ * RIP, RF and the interrupt shadow.
+ *
+ * @param trap whether TF counts: not when the access has left for userspace.
+ */
+function writeBack(vcpu: KvmVcpu, trap: boolean): void {
+  const { cpu, ctxt } = vcpu;
+  cpu.interruptShadow = 0;
+  cpu.eip = ctxt.eip;
+  if (trap && (cpu.sysFlags & X86_EFLAGS_TF) !== 0) cpu.pendingDebugTrap = 1;
+  cpu.sysFlags = ctxt.rf !== 0 ? cpu.sysFlags | X86_EFLAGS_RF : cpu.sysFlags & ~X86_EFLAGS_RF;
+}
+
+/**
+ * @returns 1 to re-enter the guest, 0 for an exit to userspace.
+ * @kvm x86_emulate_instruction(vcpu, cr2_or_gpa, emulation_type, insn, insn_len) arch/x86/kvm/x86.c
+ */
+export function x86EmulateInstruction(vcpu: KvmVcpu, emulationType: number): number {
+  const { cpu, ctxt, pio, fn } = vcpu;
+  if ((emulationType & EMULTYPE_NO_DECODE) === 0) {
+    if (fn.x86DecodeEmulatedInstruction(vcpu) === EMULATION_FAILED) {
+      return prepareEmulationFailureExit(vcpu, 'the exit carries no instruction to emulate');
+    }
+  } else {
+    setEflags(cpu, ctxt.eflags);
+  }
+  let r: number;
+  do {
+    r = fn.x86EmulateInsn(vcpu);
+    // A restart only follows an element that stayed in the kernel; see below for the others.
+  } while (r === EMULATION_RESTART && !leftForUserspace(vcpu));
+
+  if (ctxt.haveException !== 0) {
+    cpu.interruptShadow = 0;
+    queueException(cpu, ctxt.exceptionVector, ctxt.exceptionErrorCode);
+    return 1;
+  }
+  if (leftForUserspace(vcpu)) {
+    // KVM: OUT and OUTS are committed before userspace sees them, and the single-step trap is lost.
+    pio.count = 0;
+    writeBack(vcpu, false);
+    return ctxt.outResult === PIO_BY_BOARD ? 1 : 0;
+  }
+  if (pio.count !== 0) {
+    ctxt.eflags = getEflags(cpu);
+    vcpu.completeUserspaceIo = COMPLETE_EMULATED_PIO;
+    return 0;
+  }
+  writeBack(vcpu, true);
+  return 1;
+}
+
+/** @kvm kvm_emulate_instruction(vcpu, emulation_type) arch/x86/kvm/x86.c */
+export function kvmEmulateInstruction(vcpu: KvmVcpu, emulationType: number): number {
+  return vcpu.fn.x86EmulateInstruction(vcpu, emulationType);
+}
+
+/** @kvm complete_emulated_io(vcpu) arch/x86/kvm/x86.c */
+export function completeEmulatedIo(vcpu: KvmVcpu): number {
+  return vcpu.fn.kvmEmulateInstruction(vcpu, EMULTYPE_NO_DECODE);
+}
+
+/** @kvm complete_emulated_pio(vcpu) arch/x86/kvm/x86.c */
+export function completeEmulatedPio(vcpu: KvmVcpu): number {
+  return vcpu.fn.completeEmulatedIo(vcpu);
+}

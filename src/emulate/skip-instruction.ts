@@ -1,0 +1,23 @@
+/**
+ * Stepping over an instruction whose work an exit handler has done (Linux: arch/x86/kvm/x86.c,
+ * `kvm_skip_emulated_instruction`; arch/x86/kvm/vmx/vmx.c, `skip_emulated_instruction`).
+ */
+import { X86_EFLAGS_TF } from '../cpu/registers.ts';
+import type { KvmVcpu } from './kvm-vcpu.ts';
+
+/**
+ * RIP moves by the VM-exit instruction length, the interrupt shadow ends, a single-step trap falls due, one tick passes.
+ *
+ * KVM: no wrap at 64 KiB; an instruction at IP 0xffff of 16-bit code leaves RIP = 0x10000.
+ *
+ * @returns 1: re-enter the guest.
+ * @kvm kvm_skip_emulated_instruction(vcpu) arch/x86/kvm/x86.c
+ */
+export function kvmSkipEmulatedInstruction(vcpu: KvmVcpu): number {
+  const { cpu } = vcpu;
+  cpu.eip = (cpu.eip + cpu.exitInstructionLength) | 0;
+  cpu.interruptShadow = 0;
+  if ((cpu.sysFlags & X86_EFLAGS_TF) !== 0) cpu.pendingDebugTrap = 1;
+  vcpu.kvm.clock.ticks++;
+  return 1;
+}

@@ -1,0 +1,148 @@
+/**
+ * KVM_GET_REGS, KVM_SET_REGS, KVM_GET_SREGS, KVM_SET_SREGS: the processor's state in KVM's structures
+ * (Linux: arch/x86/kvm/x86.c, `__get_regs`, `__set_regs`, `__get_sregs`, `__set_sregs`).
+ */
+import { type Cpu, FAULT_NONE } from '../cpu/cpu.ts';
+import { getEflags, setEflags } from '../cpu/flags.ts';
+import {
+  AR_AVL,
+  AR_DB,
+  AR_DPL_SHIFT,
+  AR_G,
+  AR_L,
+  AR_P,
+  AR_S,
+  AR_UNUSABLE,
+  EAX,
+  EBP,
+  EBX,
+  ECX,
+  EDI,
+  EDX,
+  ESI,
+  ESP,
+  X86_CR0_PE,
+  X86_CR0_PG,
+  X86_EFLAGS_FIXED,
+} from '../cpu/registers.ts';
+import { SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_SS, SEG_TR } from '../decoder/insn.ts';
+import { EINVAL } from '../uapi/errno.ts';
+import type { KvmRegs, KvmSegment, KvmSregs } from '../uapi/kvm.ts';
+
+/** EFLAGS bits that exist: bits 3, 5, 15 and 31:22 do not. */
+const EFLAGS_MASK = 0x003f7fd7;
+
+/** KVM_GET_REGS. */
+export function getRegs(cpu: Cpu): KvmRegs {
+  const { gpr } = cpu;
+  return {
+    eax: gpr[EAX] >>> 0,
+    ebx: gpr[EBX] >>> 0,
+    ecx: gpr[ECX] >>> 0,
+    edx: gpr[EDX] >>> 0,
+    esi: gpr[ESI] >>> 0,
+    edi: gpr[EDI] >>> 0,
+    esp: gpr[ESP] >>> 0,
+    ebp: gpr[EBP] >>> 0,
+    eip: cpu.eip >>> 0,
+    eflags: getEflags(cpu) >>> 0,
+  };
+}
+
+/** KVM_SET_REGS. An exception that waits for delivery is forgotten, as in KVM. */
+export function setRegs(cpu: Cpu, regs: Readonly<KvmRegs>): void {
+  const { gpr } = cpu;
+  gpr[EAX] = regs.eax;
+  gpr[EBX] = regs.ebx;
+  gpr[ECX] = regs.ecx;
+  gpr[EDX] = regs.edx;
+  gpr[ESI] = regs.esi;
+  gpr[EDI] = regs.edi;
+  gpr[ESP] = regs.esp;
+  gpr[EBP] = regs.ebp;
+  cpu.eip = regs.eip | 0;
+  setEflags(cpu, (regs.eflags & EFLAGS_MASK) | X86_EFLAGS_FIXED);
+  cpu.queuedVector = -1;
+  cpu.pendingDebugTrap = 0;
+  cpu.fault = FAULT_NONE;
+}
+
+function getSegment(cpu: Cpu, seg: number): KvmSegment {
+  const attr = cpu.segAttr[seg];
+  return {
+    base: cpu.segBase[seg] >>> 0,
+    limit: cpu.segLimit[seg],
+    selector: cpu.segSelector[seg],
+    type: attr & 15,
+    present: bit(attr, AR_P),
+    dpl: (attr >> AR_DPL_SHIFT) & 3,
+    db: bit(attr, AR_DB),
+    s: bit(attr, AR_S),
+    l: bit(attr, AR_L),
+    g: bit(attr, AR_G),
+    avl: bit(attr, AR_AVL),
+    unusable: bit(attr, AR_UNUSABLE),
+  };
+}
+
+function bit(attr: number, mask: number): number {
+  return (attr & mask) !== 0 ? 1 : 0;
+}
+
+function setSegment(cpu: Cpu, seg: number, from: Readonly<KvmSegment>): void {
+  const attr =
+    (from.type & 15) |
+    (from.s !== 0 ? AR_S : 0) |
+    ((from.dpl & 3) << AR_DPL_SHIFT) |
+    (from.present !== 0 ? AR_P : 0) |
+    (from.avl !== 0 ? AR_AVL : 0) |
+    (from.l !== 0 ? AR_L : 0) |
+    (from.db !== 0 ? AR_DB : 0) |
+    (from.g !== 0 ? AR_G : 0) |
+    (from.unusable !== 0 ? AR_UNUSABLE : 0);
+  cpu.setSegment(seg, from.selector & 0xffff, from.base | 0, from.limit >>> 0, attr);
+}
+
+/** KVM_GET_SREGS. */
+export function getSregs(cpu: Cpu): KvmSregs {
+  return {
+    cs: getSegment(cpu, SEG_CS),
+    ds: getSegment(cpu, SEG_DS),
+    es: getSegment(cpu, SEG_ES),
+    fs: getSegment(cpu, SEG_FS),
+    gs: getSegment(cpu, SEG_GS),
+    ss: getSegment(cpu, SEG_SS),
+    tr: getSegment(cpu, SEG_TR),
+    ldt: getSegment(cpu, SEG_LDTR),
+    gdt: { base: cpu.gdtBase >>> 0, limit: cpu.gdtLimit },
+    idt: { base: cpu.idtBase >>> 0, limit: cpu.idtLimit },
+    cr0: cpu.cr0 >>> 0,
+    cr2: cpu.cr2 >>> 0,
+    cr3: cpu.cr3 >>> 0,
+    cr4: cpu.cr4 >>> 0,
+  };
+}
+
+/** KVM_SET_SREGS. @returns 0, or −EINVAL for paging without protected mode; nothing has changed then. */
+export function setSregs(cpu: Cpu, sregs: Readonly<KvmSregs>): number {
+  if ((sregs.cr0 & X86_CR0_PG) !== 0 && (sregs.cr0 & X86_CR0_PE) === 0) return -EINVAL;
+  // First CR0: what a segment allows depends on PE.
+  cpu.cr0 = sregs.cr0 | 0;
+  cpu.cr2 = sregs.cr2 | 0;
+  cpu.cr3 = sregs.cr3 | 0;
+  cpu.cr4 = sregs.cr4 | 0;
+  setSegment(cpu, SEG_CS, sregs.cs);
+  setSegment(cpu, SEG_DS, sregs.ds);
+  setSegment(cpu, SEG_ES, sregs.es);
+  setSegment(cpu, SEG_FS, sregs.fs);
+  setSegment(cpu, SEG_GS, sregs.gs);
+  setSegment(cpu, SEG_SS, sregs.ss);
+  setSegment(cpu, SEG_TR, sregs.tr);
+  setSegment(cpu, SEG_LDTR, sregs.ldt);
+  cpu.gdtBase = sregs.gdt.base | 0;
+  cpu.gdtLimit = sregs.gdt.limit & 0xffff;
+  cpu.idtBase = sregs.idt.base | 0;
+  cpu.idtLimit = sregs.idt.limit & 0xffff;
+  cpu.raiseAttention();
+  return 0;
+}

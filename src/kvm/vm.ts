@@ -1,0 +1,226 @@
+/**
+ * `struct kvm`: one virtual machine, its memory, buses, in-kernel devices and clock, with KVM's VM ioctls as methods
+ * (Linux: virt/kvm/kvm_main.c, `kvm_vm_ioctl`; arch/x86/kvm/x86.c, `kvm_arch_vm_ioctl`).
+ *
+ * Ioctls answer 0 or a negative errno, as in the kernel. Those that return a structure throw EmulatorError instead.
+ */
+import { VirtualClock } from '../bus/clock.ts';
+import { KvmIoBus } from '../bus/io-bus.ts';
+import { GuestMemory } from '../cpu/memory.ts';
+import { I8254, PIT_FUNCTIONS } from '../devices/i8254.ts';
+import { PIC_FUNCTIONS, Pic8259 } from '../devices/i8259.ts';
+import { IRQ_ROUTING_FUNCTIONS, IrqRouting } from '../devices/irq-routing.ts';
+import type { KvmFunctions, KvmShared, KvmTracepoints } from '../emulate/kvm-vcpu.ts';
+import { EmulatorError } from '../errors.ts';
+import { EEXIST, EINVAL, ENOENT, ENXIO } from '../uapi/errno.ts';
+import {
+  KVM_IRQCHIP_PIC_MASTER,
+  KVM_IRQCHIP_PIC_SLAVE,
+  KVM_NR_BUSES,
+  KVM_PIO_BUS,
+  KVM_PIT_IRQ_SOURCE_ID,
+  KVM_PIT_SPEAKER_DUMMY,
+  KVM_USERSPACE_IRQ_SOURCE_ID,
+  type KvmPicState,
+  type KvmPitState2,
+} from '../uapi/kvm.ts';
+import { type FunctionHooks, KVM_FUNCTIONS, tracedFunctions } from './functions.ts';
+import { type KvmUserspaceMemoryRegion, kvmSetMemoryRegion } from './memory-region.ts';
+import { Vcpu } from './vcpu.ts';
+
+/** How a VM is made. */
+export interface VmOptions {
+  /** Ticks (retired instructions, REP iterations) a second of virtual time. Default 100 M. */
+  ips?: number;
+}
+
+/** `struct kvm_pit_config`. */
+export interface KvmPitConfig {
+  /** KVM_PIT_SPEAKER_DUMMY: answer port 0x61 too. */
+  flags: number;
+}
+
+/** GSI of PIT channel 0. */
+const PIT_GSI = 0;
+
+/** One virtual machine. */
+export class Vm implements KvmShared {
+  readonly clock: VirtualClock;
+  readonly memory = new GuestMemory();
+  /** Indexed by KVM_*_BUS. */
+  readonly buses: readonly KvmIoBus[] = Array.from({ length: KVM_NR_BUSES }, (_, idx) => new KvmIoBus(idx));
+  /** The mirrored functions, plain or traced. */
+  fn: KvmFunctions = KVM_FUNCTIONS;
+  pic: Pic8259 | null = null;
+  pit: I8254 | null = null;
+  routing: IrqRouting | null = null;
+  irqchipInKernel = false;
+  readonly vcpus: Vcpu[] = [];
+  #trace: KvmTracepoints | null = null;
+  #hooks: FunctionHooks | null = null;
+
+  constructor(options: VmOptions = {}) {
+    this.clock = new VirtualClock(options.ips);
+  }
+
+  /** KVM_SET_USER_MEMORY_REGION. @returns 0, −EINVAL or −EEXIST. */
+  setUserMemoryRegion(region: KvmUserspaceMemoryRegion): number {
+    return kvmSetMemoryRegion(this.memory, region);
+  }
+
+  /**
+   * KVM_CREATE_IRQCHIP: the two 8259A, and GSI routing.
+   *
+   * @returns 0; −EEXIST when there is one; −EINVAL when a vCPU exists already.
+   */
+  createIrqchip(): number {
+    if (this.pic !== null) return -EEXIST;
+    if (this.vcpus.length > 0) return -EINVAL;
+    const pic = new Pic8259({ acceptsPicIntr: () => this.vcpus.length > 0 });
+    const bus = this.buses[KVM_PIO_BUS];
+    this.fn.kvmIoBusRegisterDev(bus, 0x20, 2, pic.devMaster);
+    this.fn.kvmIoBusRegisterDev(bus, 0xa0, 2, pic.devSlave);
+    this.fn.kvmIoBusRegisterDev(bus, 0x4d0, 2, pic.devEclr);
+    this.pic = pic;
+    this.routing = new IrqRouting(pic);
+    this.irqchipInKernel = true;
+    this.#connect();
+    return 0;
+  }
+
+  /**
+   * KVM_CREATE_PIT2.
+   *
+   * @returns 0; −EEXIST when there is one; −ENOENT without an in-kernel irqchip.
+   */
+  createPit2(config: KvmPitConfig): number {
+    const { routing } = this;
+    if (this.pit !== null) return -EEXIST;
+    if (routing === null) return -ENOENT;
+    const line = {
+      setIrq: (level: 0 | 1): void => {
+        routing.setIrq(KVM_PIT_IRQ_SOURCE_ID, PIT_GSI, level);
+      },
+    };
+    const speaker = (config.flags & KVM_PIT_SPEAKER_DUMMY) !== 0;
+    const pit = new I8254(this.clock, line, { speaker, hasIoapic: true });
+    routing.registerIrqAckNotifier(PIT_GSI, () => pit.onIrqAck());
+    routing.registerIrqMaskNotifier(PIT_GSI, (masked) => pit.onIrqMask(masked));
+    const bus = this.buses[KVM_PIO_BUS];
+    this.fn.kvmIoBusRegisterDev(bus, 0x40, 4, pit.pitDev);
+    if (speaker) this.fn.kvmIoBusRegisterDev(bus, 0x61, 4, pit.speakerDev);
+    this.pit = pit;
+    this.#connect();
+    return 0;
+  }
+
+  /**
+   * KVM_IRQ_LINE_STATUS: userspace drives a GSI.
+   *
+   * @returns −1 masked or ignored, 0 coalesced, above 0 delivered; −ENXIO without an in-kernel irqchip.
+   */
+  irqLine(gsi: number, level: number): number {
+    if (this.routing === null) return -ENXIO;
+    return this.routing.setIrq(KVM_USERSPACE_IRQ_SOURCE_ID, gsi, level !== 0 ? 1 : 0, true);
+  }
+
+  /** KVM_GET_IRQCHIP. @throws EmulatorError without one (the kernel's −ENXIO) or for another chip (−EINVAL). */
+  getIrqchip(chipId: number): KvmPicState {
+    if (this.pic === null) {
+      throw new EmulatorError('E_STATE', 'KVM_GET_IRQCHIP: no in-kernel irqchip (ENXIO)');
+    }
+    if (!isPic(chipId)) throw new EmulatorError('E_ARGUMENT', `KVM_GET_IRQCHIP: no chip ${chipId} (EINVAL)`);
+    return this.pic.getState(chipId);
+  }
+
+  /** KVM_SET_IRQCHIP. @returns 0, −ENXIO without one, −EINVAL for another chip. */
+  setIrqchip(chipId: number, state: Readonly<KvmPicState>): number {
+    if (this.pic === null) return -ENXIO;
+    if (!isPic(chipId)) return -EINVAL;
+    this.pic.setState(chipId, state);
+    return 0;
+  }
+
+  /** KVM_GET_PIT2. @throws EmulatorError without one (the kernel's −ENXIO). */
+  getPit2(): KvmPitState2 {
+    if (this.pit === null) throw new EmulatorError('E_STATE', 'KVM_GET_PIT2: no in-kernel PIT (ENXIO)');
+    return this.pit.getState();
+  }
+
+  /** KVM_SET_PIT2: counting restarts now. @returns 0 or −ENXIO. */
+  setPit2(state: Readonly<KvmPitState2>): number {
+    if (this.pit === null) return -ENXIO;
+    this.pit.setState(state);
+    return 0;
+  }
+
+  /**
+   * KVM_CREATE_VCPU.
+   *
+   * @throws EmulatorError for an id that is taken (the kernel's −EEXIST), and for a second vCPU: pio86 runs one.
+   */
+  createVcpu(id: number): Vcpu {
+    if (this.vcpus.some((vcpu) => vcpu.id === id)) {
+      throw new EmulatorError('E_EXISTS', `KVM_CREATE_VCPU: id ${id} is taken (EEXIST)`);
+    }
+    if (this.vcpus.length > 0) {
+      throw new EmulatorError('E_STATE', 'KVM_CREATE_VCPU: a machine has one vCPU (EINVAL)');
+    }
+    const vcpu = new Vcpu(this, id);
+    vcpu.trace = this.#trace;
+    if (this.#hooks !== null) vcpu.observed++;
+    this.vcpus.push(vcpu);
+    return vcpu;
+  }
+
+  /** Attaches tracepoints to the devices and to every vCPU; null detaches them. Setting `vcpu.trace` does the same. */
+  setTracepoints(trace: KvmTracepoints | null): void {
+    if (this.#trace === trace) return;
+    this.#trace = trace;
+    for (const vcpu of this.vcpus) vcpu.trace = trace;
+    this.#connect();
+  }
+
+  /** Attaches probes to every mirrored function, those of the in-kernel devices too; null detaches them. */
+  setHooks(hooks: FunctionHooks | null): void {
+    const step = (hooks === null ? 0 : 1) - (this.#hooks === null ? 0 : 1);
+    this.#hooks = hooks;
+    this.fn = this.#traced(KVM_FUNCTIONS);
+    for (const bus of this.buses) bus.fn = this.fn;
+    for (const vcpu of this.vcpus) {
+      vcpu.fn = this.fn;
+      vcpu.observed += step;
+    }
+    this.#connect();
+  }
+
+  #traced<T extends object>(table: Readonly<T>): T {
+    return this.#hooks === null ? (table as T) : tracedFunctions(table, this.#hooks);
+  }
+
+  /** Gives the devices the tables and tracepoints that are in force. */
+  #connect(): void {
+    const trace = this.#trace;
+    if (this.pic !== null) {
+      this.pic.fn = this.#traced(PIC_FUNCTIONS);
+      this.pic.trace =
+        trace === null
+          ? null
+          : {
+              picSetIrq: (chip, pin, elcr, imr, coalesced) =>
+                trace.kvm_pic_set_irq(chip, pin, elcr, imr, coalesced),
+              ackIrq: (irqchip, pin) => trace.kvm_ack_irq(irqchip, pin),
+            };
+    }
+    if (this.pit !== null) this.pit.fn = this.#traced(PIT_FUNCTIONS);
+    if (this.routing !== null) {
+      this.routing.fn = this.#traced(IRQ_ROUTING_FUNCTIONS);
+      this.routing.trace =
+        trace === null ? null : { setIrq: (gsi, level, sourceId) => trace.kvm_set_irq(gsi, level, sourceId) };
+    }
+  }
+}
+
+function isPic(chipId: number): boolean {
+  return chipId === KVM_IRQCHIP_PIC_MASTER || chipId === KVM_IRQCHIP_PIC_SLAVE;
+}

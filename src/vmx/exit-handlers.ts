@@ -1,0 +1,146 @@
+/**
+ * What the host does with a VM exit, by basic reason (Linux: arch/x86/kvm/vmx/vmx.c, `kvm_vmx_exit_handlers`).
+ *
+ * Every handler returns 1 to re-enter the guest, 0 for an exit to userspace with `kvm_run` filled.
+ */
+
+import { ACTIVITY_HLT, ACTIVITY_SHUTDOWN, EXIT_QUAL_INTERNAL } from '../cpu/cpu.ts';
+import { EPT_FETCH } from '../cpu/fetch.ts';
+import { runGuest } from '../cpu/interpreter.ts';
+import { prepareEmulationFailureExit } from '../emulate/emulate-instruction.ts';
+import type { KvmVcpu } from '../emulate/kvm-vcpu.ts';
+import { KVM_EXIT_HLT, KVM_EXIT_SHUTDOWN } from '../uapi/kvm.ts';
+import {
+  EXIT_REASON_CPUID,
+  EXIT_REASON_EPT_VIOLATION,
+  EXIT_REASON_EXCEPTION_NMI,
+  EXIT_REASON_HLT,
+  EXIT_REASON_INTERRUPT_WINDOW,
+  EXIT_REASON_IO_INSTRUCTION,
+  EXIT_REASON_PREEMPTION_TIMER,
+  EXIT_REASON_TRIPLE_FAULT,
+  ioQualIsIn,
+  ioQualIsString,
+  ioQualPort,
+  ioQualSize,
+} from '../uapi/vmx.ts';
+
+/**
+ * IN, OUT, INS, OUTS. Strings need memory and registers, so the emulator runs them; for the others the qualification
+ * says everything.
+ *
+ * @kvm handle_io(vcpu) arch/x86/kvm/vmx/vmx.c
+ */
+export function handleIo(vcpu: KvmVcpu): number {
+  const qualification = vcpu.cpu.exitQualification;
+  vcpu.stat.io_exits++;
+  if (ioQualIsString(qualification) || vcpu.forceEmulation !== 0) {
+    return vcpu.fn.kvmEmulateInstruction(vcpu, 0);
+  }
+  return vcpu.fn.kvmFastPio(
+    vcpu,
+    ioQualSize(qualification),
+    ioQualPort(qualification),
+    ioQualIsIn(qualification),
+  );
+}
+
+/**
+ * HLT. With an in-kernel interrupt controller the vCPU waits inside KVM_RUN; else userspace decides what waiting means.
+ *
+ * @kvm kvm_emulate_halt(vcpu) arch/x86/kvm/x86.c
+ */
+export function kvmEmulateHalt(vcpu: KvmVcpu): number {
+  vcpu.fn.kvmSkipEmulatedInstruction(vcpu);
+  vcpu.stat.halt_exits++;
+  if (vcpu.kvm.irqchipInKernel) {
+    vcpu.cpu.activityState = ACTIVITY_HLT;
+    return 1;
+  }
+  vcpu.run.exit_reason = KVM_EXIT_HLT;
+  return 0;
+}
+
+/** @kvm handle_triple_fault(vcpu) arch/x86/kvm/vmx/vmx.c */
+export function handleTripleFault(vcpu: KvmVcpu): number {
+  vcpu.cpu.activityState = ACTIVITY_SHUTDOWN;
+  vcpu.run.exit_reason = KVM_EXIT_SHUTDOWN;
+  return 0;
+}
+
+/**
+ * Interrupts have become possible; the next entry injects what waits.
+ *
+ * @kvm handle_interrupt_window(vcpu) arch/x86/kvm/vmx/vmx.c
+ */
+export function handleInterruptWindow(vcpu: KvmVcpu): number {
+  vcpu.cpu.interruptWindowExiting = 0;
+  vcpu.stat.irq_window_exits++;
+  return 1;
+}
+
+/**
+ * pio86 lets the guest take its own exceptions; this exit is the CPU saying that it cannot go on.
+ *
+ * @kvm handle_exception_nmi(vcpu) arch/x86/kvm/vmx/vmx.c
+ */
+export function handleExceptionNmi(vcpu: KvmVcpu): number {
+  const { cpu } = vcpu;
+  const what = cpu.exitQualification === EXIT_QUAL_INTERNAL ? cpu.internalError : 'unexpected exception exit';
+  return prepareEmulationFailureExit(vcpu, what);
+}
+
+/**
+ * An access met no memory. The one instruction is run again with holes answered by the MMIO bus and the board; there is
+ * nothing to answer an instruction fetch.
+ *
+ * @kvm handle_ept_violation(vcpu) arch/x86/kvm/vmx/vmx.c
+ */
+export function handleEptViolation(vcpu: KvmVcpu): number {
+  const { cpu, kvm, stat } = vcpu;
+  if ((cpu.exitQualification & EPT_FETCH) !== 0) return fetchFailure(vcpu);
+  cpu.mmio = vcpu.mmio;
+  cpu.ticksAtEntry = kvm.clock.ticks;
+  const reason = runGuest(cpu, 1);
+  cpu.mmio = null;
+  kvm.clock.ticks += cpu.retired;
+  if (reason === EXIT_REASON_PREEMPTION_TIMER) return 1;
+  stat.exits++;
+  stat.byReason[reason]++;
+  if (reason === EXIT_REASON_EPT_VIOLATION) return fetchFailure(vcpu);
+  return vcpu.fn.vmxHandleExit(vcpu);
+}
+
+function fetchFailure(vcpu: KvmVcpu): number {
+  const pa = (vcpu.cpu.exitGuestPhysicalAddress >>> 0).toString(16);
+  return prepareEmulationFailureExit(vcpu, `instruction fetch from 0x${pa}, where no memory is`);
+}
+
+/**
+ * Finds the handler. The I/O exit goes first, as KVM puts its common exits first.
+ *
+ * @kvm vmx_handle_exit(vcpu, exit_fastpath) arch/x86/kvm/vmx/vmx.c
+ */
+export function vmxHandleExit(vcpu: KvmVcpu): number {
+  const reason = vcpu.cpu.exitReason;
+  const { fn } = vcpu;
+  if (reason === EXIT_REASON_IO_INSTRUCTION) return fn.handleIo(vcpu);
+  switch (reason) {
+    case EXIT_REASON_PREEMPTION_TIMER:
+      return 1;
+    case EXIT_REASON_INTERRUPT_WINDOW:
+      return fn.handleInterruptWindow(vcpu);
+    case EXIT_REASON_HLT:
+      return fn.kvmEmulateHalt(vcpu);
+    case EXIT_REASON_CPUID:
+      return fn.kvmEmulateCpuid(vcpu);
+    case EXIT_REASON_TRIPLE_FAULT:
+      return fn.handleTripleFault(vcpu);
+    case EXIT_REASON_EPT_VIOLATION:
+      return fn.handleEptViolation(vcpu);
+    case EXIT_REASON_EXCEPTION_NMI:
+      return fn.handleExceptionNmi(vcpu);
+    default:
+      return prepareEmulationFailureExit(vcpu, `unexpected VM-exit reason ${reason}`);
+  }
+}
