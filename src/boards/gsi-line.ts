@@ -1,0 +1,24 @@
+/**
+ * An interrupt wire from a device of the board to the kernel's interrupt controllers: KVM_IRQ_LINE, called only when
+ * the level changes.
+ */
+import type { IrqLine } from '../bus/irq-line.ts';
+import type { Vm } from '../kvm/vm.ts';
+
+/** One GSI. */
+export class GsiLine implements IrqLine {
+  readonly #vm: Pick<Vm, 'irqLine'>;
+  readonly #gsi: number;
+  #level: 0 | 1 = 0;
+
+  constructor(vm: Pick<Vm, 'irqLine'>, gsi: number) {
+    this.#vm = vm;
+    this.#gsi = gsi;
+  }
+
+  set(level: 0 | 1): void {
+    if (level === this.#level) return;
+    this.#level = level;
+    this.#vm.irqLine(this.#gsi, level);
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * A board: KVM's machine (in-kernel PIC and PIT, memory, one vCPU) with the board's own devices on a second bus, run
+ * in slices. What devices there are is the plan's business (kvm.ts, pc.ts).
+ */
+import { NO_SINK } from '../bus/irq-line.ts';
+import { I8042 } from '../devices/i8042.ts';
+import { Serial16550A } from '../devices/serial.ts';
+import { EmulatorError } from '../errors.ts';
+import { Kvm } from '../kvm/kvm.ts';
+import type { Vcpu } from '../kvm/vcpu.ts';
+import type { Vm } from '../kvm/vm.ts';
+import {
+  KVM_EXIT_HLT,
+  KVM_EXIT_SHUTDOWN,
+  KVM_IRQCHIP_PIC_MASTER,
+  KVM_IRQCHIP_PIC_SLAVE,
+  KVM_PIT_SPEAKER_DUMMY,
+  type KvmPicState,
+  type KvmPitState2,
+} from '../uapi/kvm.ts';
+import {
+  type Board,
+  type BoardEnd,
+  type BoardOptions,
+  DEFAULT_MEMORY_BYTES,
+  DEFAULT_RTC_SECONDS,
+  type PortRange,
+} from './board.ts';
+import type { BoardDevice, BoardPlan } from './board-plan.ts';
+import { GsiLine } from './gsi-line.ts';
+import { addRom, checkedMemoryBytes, checkedRtcSeconds } from './memory-map.ts';
+import { kernelPorts, ownPorts } from './port-map.ts';
+import { Unclaimed } from './unclaimed.ts';
+import { UnclaimedMemory } from './unclaimed-memory.ts';
+import { UserBus } from './user-bus.ts';
+
+const SLICE: BoardEnd = { kind: 'slice' };
+const HALTED: BoardEnd = { kind: 'halted' };
+const IDLE: BoardEnd = { kind: 'idle' };
+const SHUTDOWN: BoardEnd = { kind: 'shutdown' };
+const A20_OPEN_MASK = -1;
+const A20_CLOSED_MASK = ~0x10_0000;
+
+/** The board that a plan describes. */
+export class Machine implements Board {
+  readonly name: string;
+  readonly vm: Vm;
+  readonly vcpu: Vcpu;
+  readonly devices: ReadonlyMap<string, BoardDevice>;
+  readonly portMap: readonly PortRange[];
+  readonly #bus: UserBus;
+  readonly #unclaimed: Unclaimed;
+  readonly #picStates: readonly [KvmPicState, KvmPicState];
+  readonly #pitState: KvmPitState2;
+  /** Why the guest asked for the end of this run. */
+  #end: BoardEnd | null = null;
+
+  /** @throws EmulatorError `E_ARGUMENT` for a memory size, tick rate or time out of range. */
+  constructor(plan: BoardPlan, options: BoardOptions) {
+    const memoryBytes = checkedMemoryBytes(options.memoryBytes ?? DEFAULT_MEMORY_BYTES);
+    const rtcSeconds = checkedRtcSeconds(options.rtcSeconds ?? DEFAULT_RTC_SECONDS);
+    this.name = plan.name;
+    this.vm = (options.kvm ?? new Kvm()).createVm(options.ips === undefined ? {} : { ips: options.ips });
+    const { vm } = this;
+    succeed('KVM_CREATE_IRQCHIP', vm.createIrqchip());
+    succeed('KVM_CREATE_PIT2', vm.createPit2({ flags: KVM_PIT_SPEAKER_DUMMY }));
+    succeed(
+      'KVM_SET_USER_MEMORY_REGION',
+      vm.setUserMemoryRegion({ slot: 0, flags: 0, guest_phys_addr: 0, memory_size: memoryBytes }),
+    );
+    this.vcpu = vm.createVcpu(0);
+    this.#picStates = [vm.getIrqchip(KVM_IRQCHIP_PIC_MASTER), vm.getIrqchip(KVM_IRQCHIP_PIC_SLAVE)];
+    this.#pitState = vm.getPit2();
+    const devices = plan.createDevices({
+      clock: vm.clock,
+      gsi: (n) => new GsiLine(vm, n),
+      serial: options.serial ?? NO_SINK,
+      debug: options.debug ?? NO_SINK,
+      rtcSeconds,
+      memoryBytes,
+      onExit: (code) => this.#stop({ kind: 'exit', code }),
+      onReset: (source) => this.#stop({ kind: 'reset', source }),
+      setA20: (isOpen) => this.#setA20(isOpen),
+    });
+    this.devices = new Map(devices.map((device) => [device.name, device]));
+    this.#unclaimed = new Unclaimed({
+      policy: options.unclaimed ?? 'open-bus',
+      onWarning: options.onWarning ?? (() => {}),
+      onError: (message) => this.#stop({ kind: 'unclaimed', message }),
+      where: () => this.#where(),
+    });
+    const { assignments, ranges } = ownPorts(this.devices);
+    this.#bus = new UserBus(assignments, this.#unclaimed);
+    this.portMap = [...kernelPorts(vm), ...ranges].sort((a, b) => a.base - b.base);
+    this.vcpu.userspace = this.#bus;
+    this.vcpu.userspaceMmio = new UnclaimedMemory(vm.memory, this.#unclaimed);
+    this.vcpu.forceEmulation = options.forceEmulation === true ? 1 : 0;
+  }
+
+  deviceAt(port: number): string | null {
+    for (const { base, len, device } of this.portMap) if (port >= base && port < base + len) return device;
+    return null;
+  }
+
+  addRom(bytes: Uint8Array, gpa: number): void {
+    addRom(this.vm, bytes, gpa);
+  }
+
+  run(maxTicks: number): BoardEnd {
+    const { vcpu } = this;
+    this.#end = null;
+    this.#unclaimed.rearm();
+    vcpu.tickLimit = this.vm.clock.ticks + maxTicks;
+    const r = vcpu.kvmRun();
+    if (this.#end !== null) return this.#end;
+    if (r < 0) return SLICE;
+    switch (vcpu.run.exit_reason) {
+      case KVM_EXIT_HLT:
+        return vcpu.run.if_flag !== 0 ? IDLE : HALTED;
+      case KVM_EXIT_SHUTDOWN:
+        return SHUTDOWN;
+      default: // KVM_EXIT_INTERNAL_ERROR: all others are answered from the board's buses
+        return { kind: 'internal-error', message: vcpu.internalErrorMessage };
+    }
+  }
+
+  receiveSerial(byte: number): boolean {
+    const serial = this.devices.get('serial');
+    return serial instanceof Serial16550A && serial.receive(byte);
+  }
+
+  receiveScancode(byte: number): boolean {
+    const keyboard = this.devices.get('i8042');
+    return keyboard instanceof I8042 && keyboard.receiveScancode(byte);
+  }
+
+  reset(): void {
+    for (const device of this.devices.values()) device.reset?.();
+    this.vm.setPit2(this.#pitState);
+    this.vm.setIrqchip(KVM_IRQCHIP_PIC_MASTER, this.#picStates[0]);
+    this.vm.setIrqchip(KVM_IRQCHIP_PIC_SLAVE, this.#picStates[1]);
+    this.vcpu.resetVcpu();
+  }
+
+  saveDevices(): Record<string, unknown> {
+    const states: Record<string, unknown> = {};
+    for (const [name, device] of this.devices)
+      if (device.saveState !== undefined) states[name] = device.saveState();
+    return states;
+  }
+
+  loadDevices(states: Readonly<Record<string, unknown>>): void {
+    for (const [name, device] of this.devices) {
+      if (device.loadState !== undefined && states[name] !== undefined) device.loadState(states[name]);
+    }
+  }
+
+  /** The guest ends the run; the first reason counts. */
+  #stop(end: BoardEnd): void {
+    this.#end ??= end;
+    this.vcpu.requestStop();
+  }
+
+  #setA20(isOpen: boolean): void {
+    const { cpu } = this.vcpu;
+    cpu.a20Mask = isOpen ? A20_OPEN_MASK : A20_CLOSED_MASK;
+    cpu.raiseAttention();
+  }
+
+  /** CS:IP, as it stands when the board is asked. */
+  #where(): string {
+    const { selector } = this.vcpu.getSregs().cs;
+    const { eip } = this.vcpu.getRegs();
+    return `${selector.toString(16).padStart(4, '0')}:${eip.toString(16).padStart(4, '0')}`;
+  }
+}
+
+/** An ioctl that cannot fail on a fresh machine. */
+function succeed(what: string, r: number): void {
+  if (r !== 0) throw new EmulatorError('E_STATE', `${what}: errno ${-r}`);
+}
