@@ -58,7 +58,8 @@ export function addRom(vm: Pick<Vm, 'memory' | 'setUserMemoryRegion'>, bytes: Ui
   for (let at = gpa; at < end; ) {
     const slot = vm.memory.slotAt(at);
     const stop = slot === null ? nextSlot(vm, at, end) : Math.min(end, slot.gpa + slot.mem.length);
-    const part = bytes.slice(at - gpa, stop - gpa);
+    // A copy: a Buffer's own `slice` would be a view of the caller's bytes.
+    const part = new Uint8Array(bytes.subarray(at - gpa, stop - gpa));
     if (slot === null) addSlot(vm, part, at);
     else {
       vm.memory.write(at, part);

@@ -108,8 +108,7 @@ export class VirtualClock implements Clock {
 
   /** Ticks that may pass before the earliest alarm is due: 0 when one is due now. */
   ticksToDeadline(): number {
-    const left = this.nextDeadlineTick - this.ticks;
-    return left > 0 ? left : 0;
+    return Math.max(0, this.nextDeadlineTick - this.ticks);
   }
 
   /** Lets `ticks` pass. Alarms run only in {@link runDueAlarms}. */
@@ -144,7 +143,8 @@ export class VirtualClock implements Clock {
     for (const alarm of this.#alarms) if (alarm.deadlineNs < earliest) earliest = alarm.deadlineNs;
     if (earliest === this.nextDeadlineNs) return;
     this.nextDeadlineNs = earliest;
-    this.nextDeadlineTick = earliest === NEVER ? NEVER : nsToTicks(Math.max(0, Math.ceil(earliest)), this.ips);
+    this.nextDeadlineTick =
+      earliest === NEVER ? NEVER : nsToTicks(Math.max(0, Math.ceil(earliest)), this.ips);
   }
 
   /** Tick count alone: alarms belong to the devices that set them, which restore their own. */

@@ -1,0 +1,54 @@
+/**
+ * What a command may touch of its process. Tests hand in their own streams; `main.ts` hands in Node's.
+ */
+import type { Readable, Writable } from 'node:stream';
+
+/** A readable that may be a terminal. */
+export interface InputStream extends Readable {
+  readonly isTTY?: boolean;
+  setRawMode?(on: boolean): unknown;
+  unref?(): unknown;
+}
+
+/** A writable that may be a terminal. */
+export interface TerminalWritable extends Writable {
+  readonly isTTY?: boolean;
+}
+
+/** Standard streams, environment and Ctrl-C. */
+export interface CliIo {
+  readonly stdin: InputStream;
+  readonly stdout: TerminalWritable;
+  readonly stderr: TerminalWritable;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Calls `handler` on SIGINT. @returns what takes it off again. */
+  onSigint(handler: () => void): () => void;
+  /** The user's patience is at its end: the process ends soon, even if nobody takes the output that is left. */
+  exitSoon(exitCode: number): void;
+}
+
+const LAST_WRITES_MS = 500;
+
+/** The streams of this process. */
+export function processIo(): CliIo {
+  return {
+    // Touching process.stdin opens it: only the commands that read it shall.
+    get stdin() {
+      return process.stdin;
+    },
+    get stdout() {
+      return process.stdout;
+    },
+    get stderr() {
+      return process.stderr;
+    },
+    env: process.env,
+    onSigint(handler) {
+      process.on('SIGINT', handler);
+      return () => process.off('SIGINT', handler);
+    },
+    exitSoon(exitCode) {
+      setTimeout(() => process.exit(exitCode), LAST_WRITES_MS).unref();
+    },
+  };
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/env node
+/**
+ * The `pio86` program. Loads next to nothing before it knows the command; `--version` loads nothing at all.
+ */
+import { processIo } from './io.ts';
+import { packageVersion } from './version.ts';
+
+async function main(argv: readonly string[]): Promise<void> {
+  if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
+    process.stdout.write(`${packageVersion()}\n`);
+    return;
+  }
+  const { runCli } = await import('./run-cli.ts');
+  // The process ends by itself when its output is written.
+  process.exitCode = await runCli(argv, processIo());
+}
+
+await main(process.argv.slice(2));

@@ -1,0 +1,48 @@
+/**
+ * The files of one run, read and planned, before any machine exists.
+ */
+import { BIOS_SIZE_MAX } from '../../loaders/bios.ts';
+import { planImage } from '../../loaders/detect.ts';
+import type { LoadPlan, MemoryWrite } from '../../loaders/image.ts';
+import { planRaw } from '../../loaders/raw.ts';
+import { usageError } from '../cli-error.ts';
+import type { CommandContext } from '../command.ts';
+import { linearOf } from '../numbers.ts';
+import { readImage } from './read-image.ts';
+import type { RunOptions } from './run-options.ts';
+
+/** What to load. */
+export interface LoadedFiles {
+  /** Shown in the summary. */
+  readonly name: string;
+  readonly plan: LoadPlan;
+  readonly extra: readonly MemoryWrite[];
+}
+
+/**
+ * Reads FILE and every `--load`. Without FILE the first `--load` is the program, entered where it lies.
+ *
+ * @throws CliError, EmulatorError: usage, bad input, or absent.
+ */
+export async function loadFiles(
+  { io }: CommandContext,
+  file: string | undefined,
+  options: RunOptions,
+): Promise<LoadedFiles> {
+  const limit = Math.max(options.memory, BIOS_SIZE_MAX);
+  const extra: MemoryWrite[] = [];
+  for (const { path, address } of options.load ?? []) {
+    extra.push({ name: path, gpa: linearOf(address), bytes: (await readImage(path, io, limit)).bytes });
+  }
+  if (file !== undefined) {
+    return { name: file, plan: planImage(await readImage(file, io, limit), options.format), extra };
+  }
+  const [program, ...rest] = extra;
+  if (program === undefined) {
+    throw usageError("run: no program given; name a file, '-' for standard input, or --load FILE@ADDR");
+  }
+  if (options.format !== 'auto' && options.format !== 'raw') {
+    throw usageError(`run: --format ${options.format} needs FILE; --load loads raw bytes`);
+  }
+  return { name: program.name, plan: planRaw(program, program.gpa), extra: rest };
+}

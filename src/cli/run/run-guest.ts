@@ -1,0 +1,129 @@
+/**
+ * `pio86 run`: options to machine, image into memory, run, summary.
+ */
+import type { Board, BoardOptions } from '../../boards/board.ts';
+import { portNamesOf } from '../../ioports/port-names.ts';
+import { loadImage } from '../../loaders/load.ts';
+import { AccessCounter } from '../../trace/access-counter.ts';
+import { parseTraceEvents } from '../../trace/events.ts';
+import { KvmTracePrinter } from '../../trace/kvm-trace-printer.ts';
+import type { PortNames } from '../../trace/port-names.ts';
+import { TracepointFan } from '../../trace/tracepoint-fan.ts';
+import type { CommandContext } from '../command.ts';
+import { createBoard } from '../create-board.ts';
+import { readPortTree } from '../port-maps.ts';
+import { Wakeup } from './host-time.ts';
+import { loadFiles } from './load-files.ts';
+import { openOutputs, type RunOutputs } from './outputs.ts';
+import { endExitCode, type RunEnd } from './run-end.ts';
+import { runLoop } from './run-loop.ts';
+import type { RunOptions } from './run-options.ts';
+import { NO_INPUT, type SerialInput, StdinInput } from './serial-input.ts';
+import { setEntry, setRegisters } from './set-registers.ts';
+import { type RunResult, summaryJson, summaryLine } from './summary.ts';
+
+function boardOptions({ err }: CommandContext, options: RunOptions, outputs: RunOutputs): BoardOptions {
+  return {
+    memoryBytes: options.memory,
+    ips: options.ips,
+    debug: outputs.debug,
+    unclaimed: options.unclaimed,
+    forceEmulation: options.forceEmulation === true,
+    onWarning: (line) => err.write(`pio86: warning: ${line}\n`),
+    ...(outputs.serial === null ? {} : { serial: outputs.serial }),
+    ...(options.rtc === undefined ? {} : { rtcSeconds: options.rtc }),
+  };
+}
+
+/** Attaches what the options want to see; nothing at all on a plain run. */
+function attachListeners(
+  board: Board,
+  options: RunOptions,
+  names: PortNames,
+  outputs: RunOutputs,
+): AccessCounter {
+  const counter = new AccessCounter();
+  let listener: Board['vcpu']['trace'] = options.json === true ? counter : null;
+  if (outputs.trace !== null) {
+    const machine = { clock: board.vm.clock, memory: board.vm.memory, cpu: board.vcpu.cpu };
+    const events = parseTraceEvents(options.trace ?? '');
+    const printer = new KvmTracePrinter(machine, names, events, outputs.trace);
+    listener = listener === null ? printer : new TracepointFan(printer, listener);
+  }
+  board.vcpu.trace = listener;
+  return counter;
+}
+
+/** Runs one guest. @returns the exit code. */
+export async function runGuestCommand(
+  context: CommandContext,
+  file: string | undefined,
+  options: RunOptions,
+): Promise<number> {
+  parseTraceEvents(options.trace ?? '');
+  const files = await loadFiles(context, file, options);
+  const portMap = options.ioports === undefined ? [] : await readPortTree(options.ioports, context.io);
+  const outputs = openOutputs(context, options);
+  try {
+    const board = createBoard(options.board, boardOptions(context, options, outputs));
+    const names = portNamesOf(board, portMap);
+    loadImage(board, files.plan, files.extra);
+    if (options.entry !== undefined) setEntry(board, options.entry);
+    if (options.reg !== undefined) setRegisters(board, options.reg);
+    const counter = attachListeners(board, options, names, outputs);
+    const end = await runWithHost(context, file, options, outputs, board, files.plan.rom !== null);
+    const exitCode = endExitCode(end, options.guestExit === true);
+    if (end.kind === 'interrupted' || end.kind === 'timeout') context.io.exitSoon(exitCode);
+    const result: RunResult = {
+      board,
+      file: files.name,
+      format: files.plan.format,
+      end,
+      exitCode,
+      instructions: board.vcpu.instructions,
+    };
+    context.err.write(`pio86: ${summaryLine(result)}\n`);
+    if (options.json === true) {
+      context.out.write(`${JSON.stringify(summaryJson(result, counter.ports(), names))}\n`);
+    }
+    return exitCode;
+  } finally {
+    await outputs.end();
+  }
+}
+
+/** Connects Ctrl-C and standard input for the time of the run. */
+async function runWithHost(
+  { io }: CommandContext,
+  file: string | undefined,
+  options: RunOptions,
+  outputs: RunOutputs,
+  board: Board,
+  isRom: boolean,
+): Promise<RunEnd> {
+  const wakeup = new Wakeup();
+  let interrupted = false;
+  const interrupt = (): void => {
+    interrupted = true;
+    wakeup.wake();
+  };
+  const offSigint = io.onSigint(interrupt);
+  const readsStdin = options.serial.kind === 'stdio' && file !== '-';
+  const input: SerialInput = readsStdin ? new StdinInput(io.stdin, wakeup, interrupt) : NO_INPUT;
+  try {
+    return await runLoop(board, {
+      maxInsns: options.maxInsns ?? Number.POSITIVE_INFINITY,
+      timeoutMs: (options.timeout ?? Number.POSITIVE_INFINITY) * 1000,
+      clock: options.clock,
+      isTraced: outputs.trace !== null,
+      input,
+      outputs: outputs.all,
+      wakeup,
+      isInterrupted: () => interrupted,
+      restartsOnReset: isRom,
+    });
+  } finally {
+    input.close();
+    offSigint();
+  }
+}

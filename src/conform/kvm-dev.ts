@@ -1,0 +1,147 @@
+/**
+ * Format `kvm dev-*`: random access sequences on KVM's in-kernel devices, each line from a new VM
+ * (vectors/kvm/FORMAT.md). `pic` and `pit` are replayed as guest instructions; `ioapic` needs an IOAPIC.
+ */
+import { nsToTicks } from '../bus/clock.ts';
+import { EmulatorError } from '../errors.ts';
+import type { Vm } from '../kvm/vm.ts';
+import {
+  type IoSize,
+  KVM_IRQCHIP_PIC_MASTER,
+  KVM_IRQCHIP_PIC_SLAVE,
+  KVM_PIT_SPEAKER_DUMMY,
+} from '../uapi/kvm.ts';
+import { type CaseDiff, hex } from './case-diff.ts';
+import { DevGuest } from './dev-guest.ts';
+import {
+  arrayField,
+  asNumber,
+  asRow,
+  fieldError,
+  isObject,
+  type Json,
+  type JsonObject,
+  objectField,
+} from './json-fields.ts';
+import type { Replayer, VectorFormat } from './vector-format.ts';
+
+/** Time that passes before each op of a `pit` line. */
+const PIT_STEP_NS = 500_000;
+const U32 = 0xffff_ffff;
+/** Of port 0x61 the refresh toggle and OUT2 depend on time and are not recorded. */
+const SPEAKER_PORT = 0x61;
+const SPEAKER_MASK = 0xcf;
+
+/** See the opening comment. */
+export const KVM_DEV: VectorFormat = {
+  name: 'kvm dev',
+  detect: (first) => typeof first.dev === 'string' && Array.isArray(first.ops) && isObject(first.state),
+  open: () => new KvmDevReplayer(),
+};
+
+class KvmDevReplayer implements Replayer {
+  exclusions(test: JsonObject): readonly string[] {
+    return test.dev === 'pic' || test.dev === 'pit' ? [] : [`needs ${String(test.dev)}`];
+  }
+
+  idOf(test: JsonObject): string {
+    return `id=${String(test.id)}`;
+  }
+
+  describe(test: JsonObject): string {
+    return `${String(test.dev)}, ${arrayField(test, 'ops').length} ops`;
+  }
+
+  replay(test: JsonObject, diff: CaseDiff): void {
+    const guest = new DevGuest();
+    const isPit = test.dev === 'pit';
+    if (isPit) guest.vm.createPit2({ flags: KVM_PIT_SPEAKER_DUMMY });
+    for (const [i, op] of arrayField(test, 'ops').entries()) {
+      if (isPit) passTime(guest.vm, PIT_STEP_NS);
+      replayOp(guest, i, asRow(op, 'ops', 2), diff);
+    }
+    const state = objectField(test, 'state');
+    if (isPit) comparePit(guest.vm, state, diff);
+    else comparePics(guest.vm, state, diff);
+  }
+
+  finish(): void {}
+}
+
+/** Lets time pass as it would: alarms run when they are due. */
+function passTime(vm: Vm, ns: number): void {
+  const { clock } = vm;
+  const end = nsToTicks(clock.nowNs + ns, clock.ips);
+  while (clock.nextDeadlineTick <= end) {
+    clock.skipToDeadline();
+    clock.runDueAlarms();
+  }
+  if (end > clock.ticks) clock.advance(end - clock.ticks);
+}
+
+function replayOp(guest: DevGuest, i: number, op: readonly Json[], diff: CaseDiff): void {
+  switch (op[0]) {
+    case 'o':
+    case 'i':
+      portOp(guest, i, asRow(op, 'ops', 5), diff);
+      return;
+    case 'irq':
+      guest.vm.irqLine(asNumber(op[1], 'ops gsi', 23), asNumber(op[2], 'ops level', 1));
+      return;
+    case 'int': {
+      const expected = asRow(op[1] ?? null, 'ops vectors', 0).join(' ');
+      const got = guest.takeInterrupts().join(' ');
+      if (expected !== got) diff.text(`op ${i} vectors`, expected || 'none', got || 'none');
+      return;
+    }
+    default:
+      throw new EmulatorError('E_VECTOR', `op ${i}: "${String(op[0])}" is no operation`);
+  }
+}
+
+function portOp(guest: DevGuest, i: number, op: readonly Json[], diff: CaseDiff): void {
+  const port = asNumber(op[1], 'ops port', 0xffff);
+  const size = asIoSize(op[2]);
+  const isIn = op[0] === 'i';
+  const what = `op ${i} ${isIn ? 'in' : 'out'} ${hex(port, 2)} size ${size}`;
+  const access = isIn ? guest.in(port, size) : guest.out(port, size, asNumber(op[3], 'ops value', U32));
+  if (!access.ended) diff.text(what, 'HLT behind the instruction', 'another end');
+  diff.number(`${what} exited`, asNumber(op[4], 'ops exited', 1), access.exited, 1);
+  if (!isIn || op[3] === null) return;
+  const mask = port === SPEAKER_PORT && access.exited === 0 ? SPEAKER_MASK : -1;
+  diff.number(what, asNumber(op[3], 'ops result', U32), (access.eax & mask) >>> 0, 2);
+}
+
+function asIoSize(value: Json): IoSize {
+  if (value !== 1 && value !== 2 && value !== 4) throw fieldError('ops size', '1, 2 or 4');
+  return value;
+}
+
+function comparePics(vm: Vm, state: JsonObject, diff: CaseDiff): void {
+  compareFields('master', objectField(state, 'master'), { ...vm.getIrqchip(KVM_IRQCHIP_PIC_MASTER) }, diff);
+  compareFields('slave', objectField(state, 'slave'), { ...vm.getIrqchip(KVM_IRQCHIP_PIC_SLAVE) }, diff);
+}
+
+function comparePit(vm: Vm, state: JsonObject, diff: CaseDiff): void {
+  const got = vm.getPit2();
+  const want = asRow(state.channels, 'channels', got.channels.length);
+  for (const [i, channel] of got.channels.entries()) {
+    const expected = want[i];
+    if (!isObject(expected)) throw fieldError('channels', 'an array of objects');
+    compareFields(`channel ${i}`, expected, { ...channel }, diff);
+  }
+  diff.number('flags', asNumber(state.flags, 'flags', U32), got.flags, 1);
+}
+
+/** Compares every field that the vector has; `null` depends on elapsed time and is not compared. */
+function compareFields(
+  what: string,
+  expected: JsonObject,
+  got: Readonly<Record<string, number>>,
+  diff: CaseDiff,
+): void {
+  for (const [name, value] of Object.entries(expected)) {
+    if (value === null) continue;
+    diff.number(`${what} ${name}`, asNumber(value, name, U32), got[name] ?? -1, 2);
+  }
+}

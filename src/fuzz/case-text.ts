@@ -1,0 +1,138 @@
+/**
+ * A case as text that people can read and `pio86 fuzz string-io --replay FILE` can run: `name=value` lines, bytes
+ * with their disassembly as comments.
+ */
+import { disassemble } from '../decoder/disassemble.ts';
+import { EmulatorError } from '../errors.ts';
+import {
+  CASE_REGISTERS,
+  CASE_SEGMENTS,
+  type CaseDevice,
+  type CaseSegment,
+  caseProblem,
+  DEVICE_BEHAVIOURS,
+  type StringIoCase,
+} from './string-io-case.ts';
+
+const TARGET = 'string-io';
+const U32 = 0xffff_ffff;
+/** Bytes an instruction of a case may have: the processor's limit and a little more, to meet it. */
+const MAX_CODE = 20;
+
+/** The lines of a reproducer. `seed` and `run` say where it came from. */
+export function caseToText(test: StringIoCase, seed: number, run: number): string[] {
+  const lines = [
+    '# replay with: pio86 fuzz string-io --replay FILE',
+    `target=${TARGET}`,
+    `seed=${seed}`,
+    `run=${run}`,
+    `path=${test.path}`,
+    `userspace=${test.userspace}`,
+    `port-seed=${hex(test.portSeed)}`,
+  ];
+  for (const bytes of test.code) {
+    const text = bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
+    lines.push(`code=${text}`, `#    ${disassemble(Uint8Array.from(bytes), 16, 0)}`);
+  }
+  for (const name of CASE_REGISTERS) lines.push(`${name}=${hex(test.registers[name])}`);
+  for (const name of CASE_SEGMENTS) {
+    const { selector, limit } = test.segments[name];
+    lines.push(`${name}=${hex(selector)} limit ${hex(limit)}`);
+  }
+  for (const { base, len, behaviour } of test.devices) lines.push(`device=${hex(base)}+${len} ${behaviour}`);
+  return lines;
+}
+
+/**
+ * Reads a reproducer.
+ * @throws EmulatorError `E_ARGUMENT` naming the line that is wrong or the value that is missing.
+ */
+export function caseFromText(text: string): StringIoCase {
+  const values = new Map<string, string>();
+  const code: number[][] = [];
+  const devices: CaseDevice[] = [];
+  for (const [i, raw] of text.split('\n').entries()) {
+    const line = raw.trim();
+    if (line === '' || line.startsWith('#')) continue;
+    const at = line.indexOf('=');
+    if (at < 1) throw bad(`line ${i + 1}: "${line.slice(0, 40)}" is not name=value`);
+    const name = line.slice(0, at);
+    const value = line.slice(at + 1);
+    if (name === 'code') code.push(parseCode(value, i + 1));
+    else if (name === 'device') devices.push(parseDevice(value, i + 1));
+    else values.set(name, value);
+  }
+  choice(values, 'target', [TARGET]);
+  const test: StringIoCase = {
+    path: choice(values, 'path', ['fast', 'forced']),
+    userspace: choice(values, 'userspace', ['exit', 'bus']),
+    code,
+    portSeed: numberOf(values, 'port-seed', U32),
+    devices,
+    registers: Object.fromEntries(
+      CASE_REGISTERS.map((name) => [name, numberOf(values, name, U32)]),
+    ) as StringIoCase['registers'],
+    segments: Object.fromEntries(
+      CASE_SEGMENTS.map((name) => [name, parseSegment(values, name)]),
+    ) as StringIoCase['segments'],
+  };
+  const problem = caseProblem(test);
+  if (problem !== null) throw bad(problem);
+  return test;
+}
+
+function parseCode(value: string, line: number): number[] {
+  const bytes = value.split(/\s+/).filter((part) => part !== '');
+  if (bytes.length === 0 || bytes.length > MAX_CODE || !bytes.every((byte) => /^[0-9a-f]{2}$/i.test(byte))) {
+    throw bad(`line ${line}: code needs 1 to ${MAX_CODE} hex bytes`);
+  }
+  return bytes.map((byte) => Number.parseInt(byte, 16));
+}
+
+function parseDevice(value: string, line: number): CaseDevice {
+  const match = /^(\w+)\+(\d+) (\w+)$/.exec(value);
+  const base = parseNumber(match?.[1]);
+  const len = parseNumber(match?.[2]);
+  const behaviour = DEVICE_BEHAVIOURS.find((known) => known === match?.[3]);
+  if (behaviour === undefined || !(len >= 1 && base + len <= 0x1_0000)) {
+    throw bad(`line ${line}: device needs BASE+LENGTH and one of ${DEVICE_BEHAVIOURS.join(', ')}`);
+  }
+  return { base, len, behaviour };
+}
+
+function parseSegment(values: ReadonlyMap<string, string>, name: string): CaseSegment {
+  const match = /^(\w+) limit (\w+)$/.exec(values.get(name) ?? '');
+  const selector = parseNumber(match?.[1]);
+  const limit = parseNumber(match?.[2]);
+  if (!(selector <= 0xffff && limit <= U32)) throw bad(`${name} needs "SELECTOR limit LIMIT"`);
+  return { selector, limit };
+}
+
+function numberOf(values: ReadonlyMap<string, string>, name: string, max: number): number {
+  const value = parseNumber(values.get(name));
+  if (!(value <= max)) throw bad(`${name} needs a number up to ${hex(max)}`);
+  return value;
+}
+
+function choice<T extends string>(
+  values: ReadonlyMap<string, string>,
+  name: string,
+  choices: readonly T[],
+): T {
+  const value = choices.find((known) => known === values.get(name));
+  if (value === undefined) throw bad(`${name} needs one of ${choices.join(', ')}`);
+  return value;
+}
+
+/** Hex with 0x or decimal; NaN for anything else, which compares as false. */
+function parseNumber(text: string | undefined): number {
+  return text !== undefined && /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : Number.NaN;
+}
+
+function bad(what: string): EmulatorError {
+  return new EmulatorError('E_ARGUMENT', what);
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
+}

@@ -1,0 +1,45 @@
+/**
+ * The fuzzer's random numbers: sfc32 (Chris Doty-Humphrey's small fast counting generator), 128 bits of state from
+ * one seed. The same seed gives the same cases on every machine.
+ */
+
+/** A seeded stream of 32-bit numbers. */
+export class Prng {
+  #a: number;
+  #b: number;
+  #c: number;
+  #counter = 1;
+
+  /** @param seed 32 bits. @param stream numbers streams of one seed apart, for example the run. */
+  constructor(seed: number, stream: number) {
+    this.#a = seed | 0;
+    this.#b = stream | 0;
+    this.#c = 0x9e3779b9 | 0;
+    for (let i = 0; i < 12; i++) this.next();
+  }
+
+  /** 0 … 2^32−1. */
+  next(): number {
+    const sum = (this.#a + this.#b + this.#counter) | 0;
+    this.#counter = (this.#counter + 1) | 0;
+    this.#a = this.#b ^ (this.#b >>> 9);
+    this.#b = (this.#c + (this.#c << 3)) | 0;
+    this.#c = (((this.#c << 21) | (this.#c >>> 11)) + sum) | 0;
+    return sum >>> 0;
+  }
+
+  /** 0 … n−1. */
+  below(n: number): number {
+    return this.next() % n;
+  }
+
+  /** True once in `n` times. */
+  oneIn(n: number): boolean {
+    return this.below(n) === 0;
+  }
+
+  /** One of the elements. */
+  pick<T>(from: readonly T[]): T {
+    return from[this.below(from.length)];
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * Which kind of image a file is. In this order, first match wins:
+ *
+ * 1. the name ends in `.com` → com
+ * 2. 64 to 256 KiB in steps of 64 with a jump 16 bytes before the end → bios
+ * 3. bytes 510 and 511 are 55 AA → boot
+ * 4. anything else → raw
+ */
+import { looksLikeBios, planBios } from './bios.ts';
+import { hasBootSignature, planBootSector } from './boot-sector.ts';
+import { planCom } from './com.ts';
+import type { Image, ImageFormat, LoadPlan } from './image.ts';
+import { planRaw } from './raw.ts';
+
+/** Formats a user may force. */
+export const IMAGE_FORMATS = ['auto', 'raw', 'boot', 'bios', 'com'] as const;
+
+/** Tells the format by name and content. */
+export function detectFormat(image: Image): ImageFormat {
+  if (/\.com$/i.test(image.name)) return 'com';
+  if (looksLikeBios(image.bytes)) return 'bios';
+  if (hasBootSignature(image.bytes)) return 'boot';
+  return 'raw';
+}
+
+const PLANNERS: Readonly<Record<ImageFormat, (image: Image) => LoadPlan>> = {
+  raw: (image) => planRaw(image),
+  boot: planBootSector,
+  bios: planBios,
+  com: planCom,
+};
+
+/**
+ * Plans an image in the given format, or in the one it shows.
+ *
+ * @throws EmulatorError `E_IMAGE` or `E_IMAGE_SIZE` when the image cannot be of that format.
+ */
+export function planImage(image: Image, format: ImageFormat | 'auto' = 'auto'): LoadPlan {
+  return PLANNERS[format === 'auto' ? detectFormat(image) : format](image);
+}

@@ -1,0 +1,157 @@
+/**
+ * Prints tracepoints as lines:
+ *
+ * `[0.000000130] 0000:1006  kvm_pio: pio_write at 0x43 size 1 count 1 val 0x34  | out 0x43,al ; timer0 (i8254): …`
+ *
+ * virtual time, CS:IP, the event, KVM's own text, and after the bar what KVM does not know: the instruction, the
+ * port's name, the device and what a control word means.
+ */
+import type { VirtualClock } from '../bus/clock.ts';
+import type { Cpu } from '../cpu/cpu.ts';
+import type { GuestMemory } from '../cpu/memory.ts';
+import { X86_CR0_PE, X86_EFLAGS_VM } from '../cpu/registers.ts';
+import { SEG_CS } from '../decoder/insn.ts';
+import type { KvmTracepoints } from '../emulate/kvm-vcpu.ts';
+import { KVM_EXIT_IO } from '../uapi/kvm.ts';
+import { EXIT_REASON_IO_INSTRUCTION, ioQualPort } from '../uapi/vmx.ts';
+import { CodeText } from './code-text.ts';
+import type { TraceEvent } from './events.ts';
+import { hex4, hex8 } from './hex-text.ts';
+import {
+  type EmulMode,
+  printKvmAckIrq,
+  printKvmEmulateInsn,
+  printKvmEntry,
+  printKvmExit,
+  printKvmInjException,
+  printKvmInjVirq,
+  printKvmPicSetIrq,
+  printKvmPio,
+  printKvmSetIrq,
+  printKvmUserspaceExit,
+} from './kvm-printk.ts';
+import type { PortNames } from './port-names.ts';
+import { portNote } from './port-notes.ts';
+
+const NS_PER_S = 1_000_000_000;
+
+/** Where lines go; each ends in a newline. */
+export interface TextSink {
+  write(text: string): void;
+}
+
+/** What the printer looks at; a `Board`'s `vm` and `vcpu` have it. */
+export interface TracedMachine {
+  readonly clock: VirtualClock;
+  readonly memory: GuestMemory;
+  readonly cpu: Cpu;
+}
+
+function emulMode(cpu: Cpu): EmulMode {
+  if ((cpu.cr0 & X86_CR0_PE) === 0) return 'real';
+  if ((cpu.sysFlags & X86_EFLAGS_VM) !== 0) return 'vm16';
+  return cpu.codeIs32 === 1 ? 'prot32' : 'prot16';
+}
+
+/** Tracepoints that become lines. */
+export class KvmTracePrinter implements KvmTracepoints {
+  readonly #events: ReadonlySet<TraceEvent>;
+  readonly #machine: TracedMachine;
+  readonly #names: PortNames;
+  readonly #sink: TextSink;
+  readonly #code: CodeText;
+  readonly #portText = new Map<number, string>();
+
+  constructor(machine: TracedMachine, names: PortNames, events: ReadonlySet<TraceEvent>, sink: TextSink) {
+    this.#machine = machine;
+    this.#names = names;
+    this.#events = events;
+    this.#sink = sink;
+    this.#code = new CodeText(machine.cpu, machine.memory);
+  }
+
+  kvm_pio(write: boolean, port: number, size: number, count: number, val: number): void {
+    if (!this.#events.has('kvm_pio')) return;
+    const note = write && size === 1 ? portNote(this.#names.deviceOf(port), port, val) : '';
+    this.#line(
+      'kvm_pio: ',
+      printKvmPio(write, port, size, count, val),
+      this.#insn() + this.#port(port) + (note === '' ? '' : `: ${note}`),
+    );
+  }
+
+  kvm_exit(exitReason: number, rip: number, info1: number, info2: number): void {
+    if (!this.#events.has('kvm_exit')) return;
+    const port = exitReason === EXIT_REASON_IO_INSTRUCTION ? this.#port(ioQualPort(info1)) : '';
+    this.#line('kvm_exit: ', printKvmExit(exitReason, rip, info1, info2), this.#insn() + port);
+  }
+
+  kvm_entry(rip: number): void {
+    if (this.#events.has('kvm_entry')) this.#line('kvm_entry: ', printKvmEntry(rip), '');
+  }
+
+  kvm_userspace_exit(reason: number, errno: number): void {
+    if (!this.#events.has('kvm_userspace_exit')) return;
+    const isIo = errno >= 0 && reason === KVM_EXIT_IO;
+    this.#line('kvm_userspace_exit: ', printKvmUserspaceExit(reason, errno), isIo ? this.#insn() : '');
+  }
+
+  kvm_emulate_insn(csBase: number, rip: number, bytes: Uint8Array, failed: boolean): void {
+    if (!this.#events.has('kvm_emulate_insn')) return;
+    const text = printKvmEmulateInsn(csBase, rip, bytes, emulMode(this.#machine.cpu), failed);
+    this.#line('kvm_emulate_insn: ', text, this.#insn());
+  }
+
+  kvm_inj_exception(vector: number, hasErrorCode: boolean, errorCode: number): void {
+    if (!this.#events.has('kvm_inj_exception')) return;
+    this.#line('kvm_inj_exception: ', printKvmInjException(vector, hasErrorCode, errorCode), this.#insn());
+  }
+
+  kvm_inj_virq(vector: number): void {
+    if (this.#events.has('kvm_inj_virq')) this.#line('kvm_inj_virq: ', printKvmInjVirq(vector), '');
+  }
+
+  kvm_set_irq(gsi: number, level: number, sourceId: number): void {
+    if (!this.#events.has('kvm_set_irq')) return;
+    this.#line('kvm_set_irq: ', printKvmSetIrq(gsi, level, sourceId), '');
+  }
+
+  kvm_pic_set_irq(chip: number, pin: number, elcr: number, imr: number, coalesced: boolean): void {
+    if (!this.#events.has('kvm_pic_set_irq')) return;
+    this.#line('kvm_pic_set_irq: ', printKvmPicSetIrq(chip, pin, elcr, imr, coalesced), '');
+  }
+
+  kvm_ack_irq(irqchip: number, pin: number): void {
+    if (this.#events.has('kvm_ack_irq')) this.#line('kvm_ack_irq: ', printKvmAckIrq(irqchip, pin), '');
+  }
+
+  /** `[0.000000130] 0000:1006  ` */
+  #prefix(): string {
+    const { clock, cpu } = this.#machine;
+    const now = clock.nowNs;
+    const seconds = Math.floor(now / NS_PER_S);
+    const rest = String(now - seconds * NS_PER_S + NS_PER_S).slice(1);
+    const ip = cpu.eip >>> 0 > 0xffff ? hex8(cpu.eip) : hex4(cpu.eip);
+    return `[${seconds}.${rest}] ${hex4(cpu.segSelector[SEG_CS])}:${ip}  `;
+  }
+
+  #line(event: string, text: string, extra: string): void {
+    this.#sink.write(`${this.#prefix()}${event}${text}${extra === '' ? '' : ` | ${extra}`}\n`);
+  }
+
+  #insn(): string {
+    return this.#code.current();
+  }
+
+  /** ` ; timer0 (i8254)` */
+  #port(port: number): string {
+    let text = this.#portText.get(port);
+    if (text === undefined) {
+      const name = this.#names.nameOf(port);
+      const device = this.#names.deviceOf(port);
+      text = ` ; ${name ?? `port 0x${port.toString(16)}`}${device === null ? ' (unclaimed)' : ` (${device})`}`;
+      this.#portText.set(port, text);
+    }
+    return text;
+  }
+}

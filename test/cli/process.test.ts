@@ -1,0 +1,69 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+import * as guests from './guests.ts';
+
+const folder = guests.guestFolder();
+const loop = folder.file('loop.bin', guests.LOOP);
+const floodUart = folder.file('flood.bin', guests.FLOOD_UART);
+const sleep = folder.file('sleep.bin', guests.SLEEP);
+
+function start(...argv: string[]): ChildProcess {
+  return spawn(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', ...argv], { stdio: 'pipe' });
+}
+
+/** Waits for the end. */
+function ended(child: ChildProcess): Promise<{ exitCode: number | null; stdout: string; stderr: string }> {
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString('latin1');
+  });
+  child.stderr?.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString('latin1');
+  });
+  return new Promise((resolve) => child.on('close', (exitCode) => resolve({ exitCode, stdout, stderr })));
+}
+
+describe('the pio86 process', () => {
+  it('prints its version', async () => {
+    expect(await ended(start('--version'))).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringMatching(/^\d+\./),
+    });
+  });
+
+  it('passes exit codes on', async () => {
+    expect((await ended(start('run', '--foo'))).exitCode).toBe(2);
+  });
+
+  it('ends although its standard input stays open', async () => {
+    const child = start('run', '--max-insns', '1000', loop);
+    expect((await ended(child)).exitCode).toBe(5);
+  });
+
+  it('ends quietly with 0 when nobody reads its output any more', async () => {
+    const child = start('run', floodUart);
+    child.stdout?.once('data', () => child.stdout?.destroy());
+    const { exitCode, stderr } = await ended(child);
+    expect(exitCode).toBe(0);
+    expect(stderr).toMatch(/^pio86: nobody reads the output any more: [^\n]*\n$/);
+  });
+
+  it('keeps --timeout although its reader takes nothing, and does not fill its memory', async () => {
+    const child = start('run', '--timeout', '1', floodUart);
+    const code = new Promise((resolve) => child.on('exit', resolve));
+    child.stderr?.resume();
+    expect(await code).toBe(5);
+    child.stdout?.destroy();
+  });
+
+  it('ends with 130 and the summary at SIGINT, running or waiting for input', async () => {
+    for (const guest of [loop, sleep]) {
+      const child = start('run', '--trace=kvm_entry', guest);
+      // The first line of the trace: the guest runs.
+      child.stderr?.once('data', () => setTimeout(() => child.kill('SIGINT'), 100));
+      const { exitCode, stderr } = await ended(child);
+      expect([exitCode, stderr]).toEqual([130, expect.stringMatching(/pio86: interrupted: [^\n]*\n$/)]);
+    }
+  });
+});

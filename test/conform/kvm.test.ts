@@ -1,0 +1,39 @@
+/** Everything a real KVM recorded that this version can run, whole; the rest is named and counted. */
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { conform } from './lines.ts';
+
+const folder = join(import.meta.dirname, '../vectors/kvm');
+
+describe('vectors of a real KVM', () => {
+  it.each([
+    ['pio-real', 1469],
+    ['dev-pic', 291],
+    ['dev-pit', 300],
+  ])('%s passes whole', async (name, count) => {
+    const { code, lines, text } = await conform([join(folder, `${name}.jsonl.gz`)]);
+    expect(text).toMatch(new RegExp(`^${name} +passed +${count}  failed +0  excluded +0$`, 'm'));
+    expect(lines.at(-1)).toBe(`${count} passed, 0 failed`);
+    expect(code).toBe(0);
+  });
+
+  it.each([
+    ['pio-prot', 'needs protected mode 1491'],
+    ['pio-prot3', 'needs protected mode 1496'],
+    ['pio-v86', 'needs protected mode 1486'],
+    ['dev-ioapic', 'needs ioapic 300'],
+  ])('%s is excluded whole, with its reason', async (name, reason) => {
+    const { code, lines, text } = await conform([join(folder, `${name}.jsonl.gz`)]);
+    expect(text).toContain(`(${reason})`);
+    expect(lines.at(-1)).toBe('0 passed, 0 failed');
+    expect(code).toBe(0);
+  });
+});
+
+describe('vectors of a 32-bit processor', () => {
+  it('are recognised, counted and excluded until there is protected mode', async () => {
+    const { code, lines } = await conform([join(folder, '../hw32')]);
+    expect(lines.slice(-2)).toEqual(['35985 excluded (needs protected mode 35985)', '0 passed, 0 failed']);
+    expect(code).toBe(0);
+  });
+});

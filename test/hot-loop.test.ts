@@ -1,0 +1,66 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ROOT } from '../scripts/kvm-tags.ts';
+import { COLD_OPS } from '../src/cpu/cold.ts';
+import { supportedCodes } from '../src/decoder/lower.ts';
+import { HOT_OPS, Op } from '../src/decoder/op.ts';
+
+/** V8 gives up optimising a function above 61,440 bytes of bytecode; this leaves room. */
+const LIMIT = 48 * 1024;
+
+const DIST = join(ROOT, 'dist', 'cpu', 'interpreter.js');
+
+/** Bytecode length of `runGuest` in the built interpreter, as V8 itself counts it. */
+function bytecodeLength(): number {
+  const program = `
+    import { Cpu } from ${JSON.stringify(join(ROOT, 'dist/cpu/cpu.js'))};
+    import { GuestMemory } from ${JSON.stringify(join(ROOT, 'dist/cpu/memory.js'))};
+    import { runGuest } from ${JSON.stringify(DIST)};
+    const mem = new GuestMemory();
+    mem.addSlot(0, 0, new Uint8Array(65536).fill(0x90), false);
+    const cpu = new Cpu(mem);
+    cpu.setSegment(1, 0, 0, 0xffff, cpu.segAttr[1]);
+    cpu.eip = 0;
+    runGuest(cpu, 10);`;
+  const out = execFileSync(
+    process.execPath,
+    ['--print-bytecode', '--print-bytecode-filter=runGuest', '--input-type=module', '-e', program],
+    { encoding: 'utf8', maxBuffer: 1 << 28 },
+  );
+  return Math.max(...[...out.matchAll(/Bytecode length: (\d+)/g)].map((m) => Number(m[1])));
+}
+
+describe('the hot loop', () => {
+  it('is built: npm test builds dist/ first', () => {
+    expect(existsSync(DIST)).toBe(true);
+  });
+
+  it('stays below the bytecode size that V8 compiles well', () => {
+    const length = bytecodeLength();
+    expect(length).toBeGreaterThan(5_000);
+    expect(length).toBeLessThan(LIMIT);
+  });
+
+  it('switches on integer literals in the build', () => {
+    const text = readFileSync(DIST, 'utf8');
+    expect(text).not.toMatch(/case Op\./);
+    expect(text).toMatch(/case 0:/);
+  });
+});
+
+describe('every operation of the table', () => {
+  const source = readFileSync(join(ROOT, 'src', 'cpu', 'interpreter.ts'), 'utf8');
+  const cases = new Set([...source.matchAll(/case Op\.(\w+):/g)].map((m) => m[1]));
+
+  it('is a case of the hot switch or has a cold function, never both and never neither', () => {
+    for (const [name, op] of Object.entries(Op)) {
+      expect([name, cases.has(name), COLD_OPS.has(op)]).toEqual([name, op < HOT_OPS, op >= HOT_OPS]);
+    }
+  });
+
+  it('has encodings', () => {
+    expect(supportedCodes().length).toBeGreaterThan(500);
+  });
+});

@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { caseFromText, caseToText } from '../../../src/fuzz/case-text.ts';
+import { generateCase } from '../../../src/fuzz/generate-case.ts';
+import { Prng } from '../../../src/fuzz/prng.ts';
+import { caseProblem } from '../../../src/fuzz/string-io-case.ts';
+
+const text = (run: number): string => caseToText(generateCase(new Prng(5, run)), 5, run).join('\n');
+
+describe('a case as text', () => {
+  it('reads back as the same case', () => {
+    for (let run = 0; run < 500; run++) {
+      const test = generateCase(new Prng(3, run));
+      expect(caseProblem(test)).toBeNull();
+      expect(caseFromText(caseToText(test, 3, run).join('\n'))).toEqual(test);
+    }
+  });
+
+  it('carries the disassembly of its bytes and how to replay it', () => {
+    const test = { ...generateCase(new Prng(1, 1)), code: [[0xf3, 0x6e]] };
+    const lines = caseToText(test, 1, 1);
+    expect(lines[0]).toContain('pio86 fuzz string-io --replay');
+    expect(lines).toContain('code=f3 6e');
+    expect(lines[lines.indexOf('code=f3 6e') + 1]).toMatch(/^# +rep outsb$/);
+  });
+
+  it.each<[string, (text: string) => string, RegExp]>([
+    ['no name=value', (good) => `${good}\nnonsense`, /line \d+: "nonsense" is not name=value/],
+    [
+      'another target',
+      (good) => good.replace('string-io\n', 'other\n').replace('target=string-io', 'target=x'),
+      /target needs/,
+    ],
+    ['no code', (good) => good.replace(/^code=.*$/gm, ''), /needs 1 to 8 instructions/],
+    [
+      'code that is no hex',
+      (good) => good.replace(/^code=.*$/m, 'code=xyz'),
+      /line \d+: code needs 1 to 20 hex bytes/,
+    ],
+    ['a missing register', (good) => good.replace(/^edi=.*$/m, ''), /edi needs a number/],
+    [
+      'a register beyond 32 bits',
+      (good) => good.replace(/^esi=.*$/m, 'esi=0x100000000'),
+      /esi needs a number/,
+    ],
+    [
+      'a segment without limit',
+      (good) => good.replace(/^es=.*$/m, 'es=0x10'),
+      /es needs "SELECTOR limit LIMIT"/,
+    ],
+    [
+      'a segment beyond the RAM',
+      (good) => good.replace(/^es=.*$/m, 'es=0x0 limit 0xffffffff'),
+      /es reaches beyond the RAM/,
+    ],
+    [
+      'a device of no kind',
+      (good) => `${good}\ndevice=0x10+1 lazy`,
+      /device needs BASE\+LENGTH and one of answer/,
+    ],
+    [
+      'devices that overlap',
+      (good) => `${good}\ndevice=0x10+4 answer\ndevice=0x13+1 answer`,
+      /device \d+ overlaps another/,
+    ],
+    ['the trap flag', (good) => good.replace(/^eflags=.*$/m, 'eflags=0x102'), /eflags sets more or less/],
+  ])('is refused with %s', (_what, spoil, message) => {
+    const good = text(2).replace(/^device=.*$/gm, '');
+    expect(() => caseFromText(spoil(good))).toThrow(
+      expect.objectContaining({ message: expect.stringMatching(message) }),
+    );
+  });
+});

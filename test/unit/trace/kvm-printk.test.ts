@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import {
+  printKvmAckIrq,
+  printKvmEmulateInsn,
+  printKvmEntry,
+  printKvmExit,
+  printKvmInjException,
+  printKvmInjVirq,
+  printKvmPicSetIrq,
+  printKvmPio,
+  printKvmSetIrq,
+  printKvmUserspaceExit,
+} from '../../../src/trace/kvm-printk.ts';
+
+describe("the text of KVM's tracepoints", () => {
+  it('kvm_pio: a single access ends in a space, a batch in (...)', () => {
+    expect(printKvmPio(true, 0x80, 1, 1, 0xff)).toBe('pio_write at 0x80 size 1 count 1 val 0xff ');
+    expect(printKvmPio(false, 0x1f0, 2, 512, 0xbeef)).toBe(
+      'pio_read at 0x1f0 size 2 count 512 val 0xbeef (...)',
+    );
+    expect(printKvmPio(false, 0xcfc, 4, 1, 0xffffffff)).toBe(
+      'pio_read at 0xcfc size 4 count 1 val 0xffffffff ',
+    );
+  });
+
+  it('kvm_exit: the example of the kernel facts', () => {
+    expect(printKvmExit(30, 0xfff0, 0x00800040, 0)).toBe(
+      'vcpu 0 reason IO_INSTRUCTION rip 0xfff0 info1 0x0000000000800040 info2 0x0000000000000000 intr_info 0x00000000 error_code 0x00000000',
+    );
+  });
+
+  it('kvm_exit: high qualification bits and reasons without a symbol', () => {
+    expect(printKvmExit(30, 0x10000, 0x8fff0008 | 0, 0)).toContain('rip 0x10000 info1 0x000000008fff0008');
+    expect(printKvmExit(63, 0, 0, 0)).toContain('reason 0x3f rip');
+  });
+
+  it('kvm_entry', () => {
+    expect(printKvmEntry(0xfff0)).toBe('vcpu 0, rip 0xfff0');
+  });
+
+  it('kvm_userspace_exit: a reason, −EINTR, another errno', () => {
+    expect(printKvmUserspaceExit(2, 0)).toBe('reason KVM_EXIT_IO (2)');
+    expect(printKvmUserspaceExit(10, -4)).toBe('reason restart (4)');
+    expect(printKvmUserspaceExit(0, -14)).toBe('reason error (14)');
+  });
+
+  it('kvm_emulate_insn', () => {
+    const bytes = Uint8Array.of(0xea, 0x5b, 0xe0, 0x00, 0xf0);
+    expect(printKvmEmulateInsn(0xf0000, 0xfff0, bytes, 'real', false)).toBe(
+      'f0000:fff0:ea 5b e0 00 f0 (real)',
+    );
+    expect(printKvmEmulateInsn(0xffff0000 | 0, 0xfff0, Uint8Array.of(0x0f), 'prot32', true)).toBe(
+      'ffff0000:fff0:0f (prot32) failed',
+    );
+  });
+
+  it('kvm_inj_exception: with and without error code, and a vector without a name', () => {
+    expect(printKvmInjException(13, true, 0)).toBe('#GP (0x0)');
+    expect(printKvmInjException(1, false, 0)).toBe('#DB');
+    expect(printKvmInjException(2, false, 0)).toBe('0x2');
+  });
+
+  it('kvm_inj_virq', () => {
+    expect(printKvmInjVirq(0x20)).toBe('IRQ 0x20');
+  });
+
+  it('kvm_set_irq', () => {
+    expect(printKvmSetIrq(0, 1, 2)).toBe('gsi 0 level 1 source 2');
+  });
+
+  it('kvm_pic_set_irq: trigger from ELCR, mask from IMR, coalesced', () => {
+    expect(printKvmPicSetIrq(0, 0, 0, 0, false)).toBe('chip 0 pin 0 (edge)');
+    expect(printKvmPicSetIrq(1, 3, 0x08, 0xff, true)).toBe('chip 1 pin 3 (level|masked) (coalesced)');
+  });
+
+  it('kvm_ack_irq', () => {
+    expect(printKvmAckIrq(0, 0)).toBe('irqchip PIC master pin 0');
+    expect(printKvmAckIrq(1, 7)).toBe('irqchip PIC slave pin 7');
+  });
+});
