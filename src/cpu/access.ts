@@ -101,7 +101,7 @@ function storeLeaves(cpu: Cpu, pa: number): boolean {
 /** Writes `size` bytes that lie within one page. The caller has handled a store that must leave. */
 function writeInPage(cpu: Cpu, pa: number, size: number, value: number): void {
   if (storeLeaves(cpu, pa)) {
-    cpu.mmio?.mmioWrite(pa >>> 0, size, value >>> 0);
+    cpu.mmio?.mmioWrite(pa >>> 0, size, size === 4 ? value >>> 0 : value & ((1 << (8 * size)) - 1));
     return;
   }
   const page = pa >>> PAGE_SHIFT;

@@ -9,13 +9,7 @@ import {
   EXIT_REASON_INTERRUPT_WINDOW,
   EXIT_REASON_TRIPLE_FAULT,
 } from '../uapi/vmx.ts';
-import {
-  ACTIVITY_ACTIVE,
-  ACTIVITY_HLT,
-  type Cpu,
-  EXIT_QUAL_INTERNAL,
-  KVM_X86_SHADOW_INT_MOV_SS,
-} from './cpu.ts';
+import { ACTIVITY_ACTIVE, ACTIVITY_HLT, type Cpu, EXIT_QUAL_INTERNAL } from './cpu.ts';
 import { deliverEvent } from './exceptions.ts';
 import { deliverNmi, interruptAllowed, nmiAllowed } from './interrupts.ts';
 import { DB_VECTOR, X86_CR0_PE } from './registers.ts';
@@ -33,7 +27,7 @@ export function boundary(cpu: Cpu): number {
     cpu.queuedVector = -1;
     deliverEvent(cpu, vector, cpu.queuedErrorCode, cpu.eip, true);
   }
-  if (cpu.pendingDebugTrap !== 0 && (cpu.interruptShadow & KVM_X86_SHADOW_INT_MOV_SS) === 0) {
+  if (cpu.pendingDebugTrap !== 0) {
     cpu.pendingDebugTrap = 0;
     cpu.dr[6] |= DR6_BS;
     deliverEvent(cpu, DB_VECTOR, 0, cpu.eip, true);

@@ -59,16 +59,14 @@ const ENTRIES: readonly (readonly [number, ColdOperation])[] = [
   [Op.Lgdt, system.loadTable], [Op.Lidt, system.loadTable], [Op.Sgdt, system.storeTable], [Op.Sidt, system.storeTable],
   [Op.Smsw, system.smsw], [Op.Lmsw, system.lmsw], [Op.Clts, system.clts],
   [Op.Invd, system.nothing], [Op.Invlpg, system.nothing],
-  [Op.ProtectedOnly, system.undefined_], [Op.Sysenter, system.sysenter],
+  [Op.ProtectedOnly, system.undefinedOpcode], [Op.Sysenter, system.sysenter],
   [Op.Esc, fpu.esc], [Op.Wait, fpu.wait],
-  [Op.Undefined, system.undefined_], [Op.TooLong, system.tooLong],
+  [Op.Undefined, system.undefinedOpcode], [Op.TooLong, system.tooLong],
 ];
 
 /** Indexed by `Insn.op`; operations of the hot switch and unused numbers are #UD here. */
-export const COLD_TABLE: ColdOperation[] = new Array<ColdOperation>(OP_COUNT).fill(system.undefined_);
+export const COLD_TABLE: ColdOperation[] = new Array<ColdOperation>(OP_COUNT).fill(system.undefinedOpcode);
 for (const [op, run] of ENTRIES) COLD_TABLE[op] = run;
 
 /** The operations that have a function here. */
 export const COLD_OPS: ReadonlySet<number> = new Set(ENTRIES.map(([op]) => op));
-
-export { COLD_EXIT, COLD_JUMP, COLD_NEXT, COLD_REPEAT } from './status.ts';

@@ -9,13 +9,13 @@ import { Op } from '../decoder/op.ts';
 import { effectiveAddress, load16, loadSized, probeStore, raise } from './access.ts';
 import { type Cpu, FAULT_NONE } from './cpu.ts';
 import { deliverEvent } from './exceptions.ts';
-import { loadEflags } from './flag-control.ts';
+import { loadIretFlags } from './flag-control.ts';
 import { getOf, getZf, signExtend } from './flags.ts';
 import { readDst, readReg } from './operand.ts';
 import { BP_VECTOR, BR_VECTOR, DB_VECTOR, ECX, ESP, GP_VECTOR, OF_VECTOR } from './registers.ts';
 import { codeOffsetAllowed, loadSegmentReal } from './segments.ts';
 import { drop, peek, push, stackMask } from './stack.ts';
-import { COLD_JUMP, COLD_NEXT } from './status.ts';
+import { COLD_EVENT, COLD_JUMP, COLD_NEXT } from './status.ts';
 
 /** Near transfer to `target`; #GP(0) beyond the limit. @returns whether it was allowed. */
 function nearTarget(cpu: Cpu, target: number): boolean {
@@ -24,6 +24,7 @@ function nearTarget(cpu: Cpu, target: number): boolean {
   return false;
 }
 
+/** EIP ← DEST; #GP(0) beyond the limit, before anything has changed. */
 export function jmpIndirect(cpu: Cpu, insn: Insn): number {
   const target = readDst(cpu, insn, insn.size);
   if (cpu.fault !== FAULT_NONE || !nearTarget(cpu, target)) return COLD_NEXT;
@@ -31,6 +32,7 @@ export function jmpIndirect(cpu: Cpu, insn: Insn): number {
   return COLD_JUMP;
 }
 
+/** Push(EIP of the next instruction); EIP ← DEST. The target is read and checked before the push. */
 export function callIndirect(cpu: Cpu, insn: Insn): number {
   const target = readDst(cpu, insn, insn.size);
   if (cpu.fault !== FAULT_NONE || !nearTarget(cpu, target)) return COLD_NEXT;
@@ -61,14 +63,17 @@ function farCall(cpu: Cpu, insn: Insn, selector: number, offset: number): number
   return farJump(cpu, selector, offset);
 }
 
+/** CS:EIP ← ptr16:16 or ptr16:32 */
 export function jmpFar(cpu: Cpu, insn: Insn): number {
   return farJump(cpu, insn.imm2, insn.imm);
 }
 
+/** Push(CS); Push(EIP); CS:EIP ← ptr16:16 or ptr16:32 */
 export function callFar(cpu: Cpu, insn: Insn): number {
   return farCall(cpu, insn, insn.imm2, insn.imm);
 }
 
+/** CS:EIP ← m16:16 or m16:32: the offset first, then the selector behind it. */
 export function jmpFarMem(cpu: Cpu, insn: Insn): number {
   const ea = effectiveAddress(cpu.gpr, insn);
   const offset = loadSized(cpu, insn.seg, ea, insn.opSize);
@@ -77,6 +82,7 @@ export function jmpFarMem(cpu: Cpu, insn: Insn): number {
   return farJump(cpu, selector, offset);
 }
 
+/** Push(CS); Push(EIP); CS:EIP ← m16:16 or m16:32 */
 export function callFarMem(cpu: Cpu, insn: Insn): number {
   const ea = effectiveAddress(cpu.gpr, insn);
   const offset = loadSized(cpu, insn.seg, ea, insn.opSize);
@@ -106,7 +112,7 @@ export function retf(cpu: Cpu, insn: Insn): number {
   return COLD_JUMP;
 }
 
-/** EIP ← Pop(); CS ← Pop(); EFLAGS ← Pop() */
+/** EIP ← Pop(); CS ← Pop(); EFLAGS ← Pop(); NMIs are open again */
 export function iret(cpu: Cpu, insn: Insn): number {
   const size = insn.opSize;
   const offset = peek(cpu, size, 0);
@@ -116,7 +122,8 @@ export function iret(cpu: Cpu, insn: Insn): number {
   drop(cpu, 3 * size);
   loadSegmentReal(cpu, SEG_CS, selector);
   cpu.eip = offset;
-  loadEflags(cpu, image, size);
+  loadIretFlags(cpu, image, size);
+  cpu.nmiMasked = 0;
   return COLD_JUMP;
 }
 
@@ -125,21 +132,25 @@ function softwareInterrupt(cpu: Cpu, insn: Insn, vector: number): number {
   deliverEvent(cpu, vector, 0, (cpu.eip + insn.len) | 0, false);
   // A shutdown must reach the boundary.
   cpu.attention = 1;
-  return COLD_JUMP;
+  return COLD_EVENT;
 }
 
+/** INT imm8 */
 export function int(cpu: Cpu, insn: Insn): number {
   return softwareInterrupt(cpu, insn, insn.imm & 0xff);
 }
 
+/** INT3: #BP, a trap */
 export function int3(cpu: Cpu, insn: Insn): number {
   return softwareInterrupt(cpu, insn, BP_VECTOR);
 }
 
+/** INT1: #DB without a condition in DR6 */
 export function int1(cpu: Cpu, insn: Insn): number {
   return softwareInterrupt(cpu, insn, DB_VECTOR);
 }
 
+/** IF OF = 1 THEN INT 4 */
 export function into(cpu: Cpu, insn: Insn): number {
   return getOf(cpu.lazy) !== 0 ? softwareInterrupt(cpu, insn, OF_VECTOR) : COLD_NEXT;
 }
@@ -173,6 +184,7 @@ export function loopcc(cpu: Cpu, insn: Insn): number {
   return status;
 }
 
+/** IF CX or ECX (by address size) = 0 THEN jump */
 export function jcxz(cpu: Cpu, insn: Insn): number {
   return (cpu.gpr[ECX] & insn.addrMask) === 0 ? branch(cpu, insn) : COLD_NEXT;
 }

@@ -28,10 +28,10 @@ export const FAULT_NONE = 0;
 export const FAULT_EXCEPTION = 0x100;
 /** `Cpu.fault` when an access met no memory and the instruction must leave as an EPT violation. */
 export const FAULT_MMIO = 0x200;
-/** `Cpu.fault` when pio86 cannot go on (internal error exit); `Cpu.internalError` says why. */
-export const FAULT_INTERNAL = 0x400;
-
-/** `Cpu.exitQualification` of EXIT_REASON_EXCEPTION_NMI: not an exception but a mode that pio86 does not run yet. */
+/**
+ * `Cpu.exitQualification` of EXIT_REASON_EXCEPTION_NMI: not an exception but a mode that pio86 does not run yet;
+ * `Cpu.internalError` says which.
+ */
 export const EXIT_QUAL_INTERNAL = 0xff;
 
 /** `Cpu.interruptShadow` bits, as KVM_X86_SHADOW_INT_*. */
@@ -47,8 +47,9 @@ const SIGN = 1 << 31;
 
 /** What the CPU asks its surroundings for while an instruction runs on an MMIO page. */
 export interface MmioPort {
-  /** @returns the value read, unsigned, `size` bytes. */
+  /** @returns the value read, unsigned, `size` bytes: 1 to 4, as an access that crosses a page comes in two parts. */
   mmioRead(pa: number, size: number): number;
+  /** `value` is unsigned and has no bits beyond `size` bytes. */
   mmioWrite(pa: number, size: number, value: number): void;
 }
 
@@ -102,7 +103,7 @@ export class Cpu {
   /** A fault raised by the instruction that is executing (FAULT_*). */
   fault = FAULT_NONE;
   faultErrorCode = 0;
-  /** What FAULT_INTERNAL was about. */
+  /** What an exit with EXIT_QUAL_INTERNAL is about. */
   internalError = '';
   /** An exception to deliver at the next entry (queued by the emulator): vector, or −1. */
   queuedVector = -1;
@@ -111,6 +112,8 @@ export class Cpu {
   pendingDebugTrap = 0;
   /** An NMI is due. */
   pendingNmi = 0;
+  /** Blocking by NMI: from its delivery to the next IRET. */
+  nmiMasked = 0;
   /** Leave with EXIT_REASON_INTERRUPT_WINDOW as soon as IF = 1 and no shadow holds interrupts back. */
   interruptWindowExiting = 0;
   /** Set by anything that wants the run loop to come back to the boundary before its budget is used up. */
@@ -180,6 +183,7 @@ export class Cpu {
     this.queuedVector = -1;
     this.pendingDebugTrap = 0;
     this.pendingNmi = 0;
+    this.nmiMasked = 0;
     this.interruptWindowExiting = 0;
     this.repStarted = 0;
     this.attention = 1;

@@ -22,7 +22,7 @@ import { AL, AX, DX, EAX, EBX, ECX, EDX } from './registers.ts';
 import { loadSegmentReal } from './segments.ts';
 import { COLD_NEXT } from './status.ts';
 
-/** Loads a segment register; a load of SS holds interrupts and traps back for one instruction. */
+/** MOV and POP to a segment register: to SS they hold interrupts and traps back for one instruction (LSS does not). */
 export function loadSegment(cpu: Cpu, seg: number, selector: number): void {
   loadSegmentReal(cpu, seg, selector);
   if (seg === SEG_SS) {
@@ -39,6 +39,7 @@ export function movFromSreg(cpu: Cpu, insn: Insn): number {
   return COLD_NEXT;
 }
 
+/** Sreg ← SRC[15:0] */
 export function movToSreg(cpu: Cpu, insn: Insn): number {
   const selector =
     insn.form === FORM_REG ? cpu.r16[insn.src] : load16(cpu, insn.seg, effectiveAddress(cpu.gpr, insn));
@@ -62,6 +63,7 @@ export function movzx(cpu: Cpu, insn: Insn): number {
   return COLD_NEXT;
 }
 
+/** DEST ← SignExtend(SRC); `imm2`: size of the source. */
 export function movsx(cpu: Cpu, insn: Insn): number {
   const v = readSrc(cpu, insn, insn.imm2);
   if (cpu.fault === FAULT_NONE) writeReg(cpu, insn.dst, insn.size, signExtend(v, insn.imm2));
@@ -183,7 +185,7 @@ export function loadFarPointer(cpu: Cpu, insn: Insn): number {
   const offset = loadSized(cpu, insn.seg, ea, insn.opSize);
   const selector = load16(cpu, insn.seg, (ea + insn.opSize) & insn.addrMask);
   if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
-  loadSegment(cpu, insn.sub, selector);
+  loadSegmentReal(cpu, insn.sub, selector);
   writeReg(cpu, insn.dst, insn.opSize, offset);
   return COLD_NEXT;
 }

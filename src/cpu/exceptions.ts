@@ -29,8 +29,6 @@ import {
 import { loadSegmentReal } from './segments.ts';
 import { setStackPointer, stackMask } from './stack.ts';
 
-export { raise };
-
 /** Bytes of a real-mode frame: IP, CS, FLAGS. */
 const REAL_FRAME = 6;
 

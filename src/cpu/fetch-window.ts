@@ -1,5 +1,6 @@
 /** The page the interpreter runs in: see fetch.ts. */
-import type { Insn } from '../decoder/insn.ts';
+import { type Insn, SEG_CS } from '../decoder/insn.ts';
+import type { Cpu } from './cpu.ts';
 
 /** Where instructions need neither a limit check nor a page check. */
 export class FetchWindow {
@@ -9,4 +10,21 @@ export class FetchWindow {
   len = 0;
   /** Instructions of the page by offset. */
   insns: (Insn | null)[] = [];
+  /** What the window was opened under. */
+  csBase = 0;
+  csLimit = 0;
+  is32 = 0;
+  a20Mask = 0;
+  epoch = -1;
+}
+
+/** Whether the window still holds: nothing it depends on has changed since it was opened. */
+export function isCurrent(window: FetchWindow, cpu: Cpu): boolean {
+  return (
+    window.csBase === cpu.segBase[SEG_CS] &&
+    window.csLimit === cpu.segLimit[SEG_CS] &&
+    window.is32 === cpu.codeIs32 &&
+    window.a20Mask === cpu.a20Mask &&
+    window.epoch === cpu.cache.epoch
+  );
 }

@@ -17,6 +17,8 @@ import { GP_VECTOR } from './registers.ts';
 export const EPT_FETCH = 4;
 
 const bytes = new Uint8Array(MAX_INSN_LEN);
+/** Whether {@link readBytes} came to an end where no memory is. */
+let metHole = false;
 
 /** Physical page of a linear address. */
 function physicalPage(cpu: Cpu, linear: number): number {
@@ -24,26 +26,30 @@ function physicalPage(cpu: Cpu, linear: number): number {
 }
 
 /** Reads instruction bytes up to the segment limit or the end of memory. @returns how many could be read. */
-function readBytes(cpu: Cpu, eip: number, linear: number): { count: number; hole: boolean } {
+function readBytes(cpu: Cpu, eip: number, linear: number): number {
+  metHole = false;
   const left = cpu.segLimit[SEG_CS] - (eip >>> 0) + 1;
   const max = cpu.segLimit[SEG_CS] === 0xffffffff ? MAX_INSN_LEN : Math.min(MAX_INSN_LEN, left);
   for (let i = 0; i < max; i++) {
     const byte = cpu.mem.readByte((linear + i) & cpu.a20Mask);
-    if (byte < 0) return { count: i, hole: true };
+    if (byte < 0) {
+      metHole = true;
+      return i;
+    }
     bytes[i] = byte;
   }
-  return { count: max, hole: false };
+  return max;
 }
 
 /** Decodes the instruction at `eip` and enters it into the cache. @returns null with `cpu.fault` set. */
 function decodeAt(cpu: Cpu, cache: DecodeCache, eip: number): Insn | null {
   const linear = (cpu.segBase[SEG_CS] + eip) | 0;
   const available = readBytes(cpu, eip, linear);
-  const insn = available.count === 0 ? LOWER_TRUNCATED : lower(bytes, available.count, cpu.codeIs32);
+  const insn = available === 0 ? LOWER_TRUNCATED : lower(bytes, available, cpu.codeIs32);
   if (insn === LOWER_TRUNCATED) {
-    if (available.hole) {
+    if (metHole) {
       cpu.fault = FAULT_MMIO;
-      cpu.exitGuestPhysicalAddress = ((linear + available.count) & cpu.a20Mask) | 0;
+      cpu.exitGuestPhysicalAddress = ((linear + available) & cpu.a20Mask) | 0;
       cpu.exitQualification = EPT_FETCH;
     } else {
       raise(cpu, GP_VECTOR, 0);
@@ -107,6 +113,11 @@ function setWindow(cpu: Cpu, window: FetchWindow, own: CodePage, eip: number, at
   const base = (eip >>> 0) - at;
   const safe = Math.min(PAGE_SIZE, limit - base + 1) - (MAX_INSN_LEN - 1);
   window.eipBase = base | 0;
-  window.len = safe > 0 ? safe : 0;
+  window.len = Math.max(safe, 0);
   window.insns = own.insns[cpu.codeIs32 as 0 | 1];
+  window.csBase = cpu.segBase[SEG_CS];
+  window.csLimit = limit;
+  window.is32 = cpu.codeIs32;
+  window.a20Mask = cpu.a20Mask;
+  window.epoch = cpu.cache.epoch;
 }

@@ -22,8 +22,6 @@ import {
   X86_EFLAGS_RF,
   X86_EFLAGS_SF,
   X86_EFLAGS_TF,
-  X86_EFLAGS_VIF,
-  X86_EFLAGS_VIP,
   X86_EFLAGS_VM,
   X86_EFLAGS_ZF,
 } from './registers.ts';
@@ -41,34 +39,42 @@ const POPF16 =
   X86_EFLAGS_TF |
   X86_EFLAGS_IOPL |
   X86_EFLAGS_NT;
-/** With a 32-bit operand also these. VIF and VIP are cleared, VM keeps its value, RF is cleared. */
+/** With a 32-bit operand also these. VM, VIF and VIP keep their values; RF is 0 afterwards. */
 const POPF32 = POPF16 | X86_EFLAGS_AC | X86_EFLAGS_ID;
+/** IRETD loads RF too: the instruction it returns to is not to break again. */
+const IRET32 = POPF32 | X86_EFLAGS_RF;
 
+/** CF ← 0 */
 export function clc(cpu: Cpu, _insn: Insn): number {
   setCf(cpu.lazy, 0);
   return COLD_NEXT;
 }
 
+/** CF ← 1 */
 export function stc(cpu: Cpu, _insn: Insn): number {
   setCf(cpu.lazy, 1);
   return COLD_NEXT;
 }
 
+/** CF ← NOT CF */
 export function cmc(cpu: Cpu, _insn: Insn): number {
   setCf(cpu.lazy, getCf(cpu.lazy) ^ 1);
   return COLD_NEXT;
 }
 
+/** DF ← 0 */
 export function cld(cpu: Cpu, _insn: Insn): number {
   cpu.sysFlags &= ~X86_EFLAGS_DF;
   return COLD_NEXT;
 }
 
+/** DF ← 1 */
 export function std(cpu: Cpu, _insn: Insn): number {
   cpu.sysFlags |= X86_EFLAGS_DF;
   return COLD_NEXT;
 }
 
+/** IF ← 0 (CPL 0) */
 export function cli(cpu: Cpu, _insn: Insn): number {
   cpu.sysFlags &= ~X86_EFLAGS_IF;
   return COLD_NEXT;
@@ -101,17 +107,20 @@ export function pushf(cpu: Cpu, insn: Insn): number {
   return COLD_NEXT;
 }
 
-/** Merges a popped image into EFLAGS as real mode and CPL 0 do. */
-export function loadEflags(cpu: Cpu, image: number, size: number): void {
-  const mask = size === 4 ? POPF32 : POPF16;
-  let keep = getEflags(cpu) & ~mask;
-  if (size === 4) keep &= ~(X86_EFLAGS_RF | X86_EFLAGS_VIF | X86_EFLAGS_VIP);
-  setEflags(cpu, keep | (image & mask));
+/** Replaces the bits of `mask` in EFLAGS. */
+function mergeEflags(cpu: Cpu, image: number, mask: number): void {
+  setEflags(cpu, (getEflags(cpu) & ~mask) | (image & mask));
 }
 
+/** Loads the image that IRET has popped, as real mode and CPL 0 do. */
+export function loadIretFlags(cpu: Cpu, image: number, size: number): void {
+  mergeEflags(cpu, image, size === 4 ? IRET32 : POPF16);
+}
+
+/** EFLAGS ← Pop(), as real mode and CPL 0 do */
 export function popf(cpu: Cpu, insn: Insn): number {
   const image = pop(cpu, insn.opSize);
-  if (cpu.fault === FAULT_NONE) loadEflags(cpu, image, insn.opSize);
+  if (cpu.fault === FAULT_NONE) mergeEflags(cpu, image, insn.opSize === 4 ? POPF32 : POPF16);
   return COLD_NEXT;
 }
 

@@ -11,28 +11,28 @@ import { type Insn, SEG_CS } from '../decoder/insn.ts';
 import { ALU_CMP, Op } from '../decoder/op.ts';
 import {
   EXIT_REASON_EPT_VIOLATION,
-  EXIT_REASON_EXCEPTION_NMI,
   EXIT_REASON_PREEMPTION_TIMER,
   EXIT_REASON_TRIPLE_FAULT,
 } from '../uapi/vmx.ts';
 import { load8, load16, load32, raise, store8, store16, store32 } from './access.ts';
 import { alu, aluStore } from './alu.ts';
 import { boundary, NO_EXIT } from './boundary.ts';
-import { COLD_EXIT, COLD_JUMP, COLD_NEXT, COLD_REPEAT, COLD_TABLE } from './cold.ts';
+import { COLD_TABLE } from './cold.ts';
 import {
   ACTIVITY_SHUTDOWN,
   type Cpu,
-  EXIT_QUAL_INTERNAL,
   FAULT_EXCEPTION,
-  FAULT_MMIO,
   FAULT_NONE,
+  KVM_X86_SHADOW_INT_MOV_SS,
 } from './cpu.ts';
 import { deliverFault } from './exceptions.ts';
 import { fetchSlow } from './fetch.ts';
+import { isCurrent } from './fetch-window.ts';
 import { getPf } from './flags.ts';
 import { portIoExit } from './port-io.ts';
 import { ECX, GP_VECTOR, X86_EFLAGS_RF, X86_EFLAGS_TF } from './registers.ts';
 import { drop, peek, pop, push } from './stack.ts';
+import { COLD_EVENT, COLD_EXIT, COLD_NEXT, COLD_REPEAT } from './status.ts';
 
 /** The lazy flags' layout, see flags.ts (repeated as plain constants for V8). */
 const RESULT = 0;
@@ -106,13 +106,13 @@ function createRunner(cpu: Cpu): Runner {
       let completed = true;
 
       let insns = window.insns;
-      let winBase = 0;
-      let winLen = 0;
+      let winBase = window.eipBase | 0;
+      let winLen = isCurrent(window, cpu) ? window.len | 0 : 0;
       let codeBound = segBound[SEG_CS << 3];
 
       run: while (left > stop) {
         const at = (eip - winBase) | 0;
-        let insn: Insn | null = at >>> 0 < winLen ? insns[at] : null;
+        let insn: Insn | null = at >>> 0 < winLen >>> 0 ? insns[at] : null;
         if (insn === null) {
           insn = fetchSlow(cpu, cache, window, eip);
           insns = window.insns;
@@ -122,7 +122,7 @@ function createRunner(cpu: Cpu): Runner {
         left = (left - 1) | 0;
         if (insn !== null) {
           taken: {
-            switch (insn.op) {
+            switch (insn.op | 0) {
               case Op.Add8: {
                 // DEST ← DEST + SRC
                 const a = r8[insn.dst];
@@ -789,13 +789,13 @@ function createRunner(cpu: Cpu): Runner {
                     if (cpu.attention !== 0) break run;
                     continue;
                   }
-                  if (status === COLD_JUMP) {
-                    eip = cpu.eip | 0;
-                    winLen = 0;
-                    codeBound = segBound[SEG_CS << 3];
-                    if (cpu.attention !== 0) break run;
-                    continue;
-                  }
+                  // COLD_JUMP or COLD_EVENT
+                  completed = status !== COLD_EVENT;
+                  eip = cpu.eip | 0;
+                  winLen = 0;
+                  codeBound = segBound[SEG_CS << 3];
+                  if (cpu.attention !== 0) break run;
+                  continue;
                 }
                 eip = (eip + insn.len) | 0;
                 if (cpu.attention !== 0) break run;
@@ -821,11 +821,10 @@ function createRunner(cpu: Cpu): Runner {
         cpu.eip = eip;
         if (single) cpu.sysFlags |= oneShot & X86_EFLAGS_RF;
         if ((cpu.fault & FAULT_EXCEPTION) === 0) {
+          // FAULT_MMIO
           if (single) cpu.interruptShadow = shadow;
-          const exit = cpu.fault === FAULT_MMIO ? EXIT_REASON_EPT_VIOLATION : EXIT_REASON_EXCEPTION_NMI;
-          if (exit === EXIT_REASON_EXCEPTION_NMI) cpu.exitQualification = EXIT_QUAL_INTERNAL;
           cpu.fault = FAULT_NONE;
-          return leave(cpu, eip, start - left - 1, exit);
+          return leave(cpu, eip, start - left - 1, EXIT_REASON_EPT_VIOLATION);
         }
         completed = false;
         deliverFault(cpu);
@@ -835,7 +834,13 @@ function createRunner(cpu: Cpu): Runner {
         break;
       }
       cpu.eip = eip;
-      if (completed && (oneShot & X86_EFLAGS_TF) !== 0) cpu.pendingDebugTrap = 1;
+      if (single) {
+        // The same shadow twice in a row holds nothing back again (KVM: toggle_interruptibility).
+        cpu.interruptShadow &= ~shadow;
+        // No trap after a load of SS: the one after the next instruction stands for both.
+        const isTrap = completed && (cpu.interruptShadow & KVM_X86_SHADOW_INT_MOV_SS) === 0;
+        if (isTrap && (oneShot & X86_EFLAGS_TF) !== 0) cpu.pendingDebugTrap = 1;
+      }
     }
   };
 }

@@ -3,18 +3,23 @@
  *
  * Intel SDM vol. 3A, “Enabling and Disabling Interrupts”, “Masking Exceptions and Interrupts When Switching Stacks”.
  */
-import { type Cpu, KVM_X86_SHADOW_INT_MOV_SS } from './cpu.ts';
+import type { Cpu } from './cpu.ts';
 import { deliverEvent } from './exceptions.ts';
 import { NMI_VECTOR, X86_EFLAGS_IF } from './registers.ts';
 
 /** Whether a maskable interrupt can be delivered at this instruction boundary. */
 export function interruptAllowed(cpu: Cpu): boolean {
-  return (cpu.sysFlags & X86_EFLAGS_IF) !== 0 && cpu.interruptShadow === 0 && cpu.queuedVector < 0;
+  return (cpu.sysFlags & X86_EFLAGS_IF) !== 0 && isOpen(cpu);
 }
 
-/** Whether an NMI can be delivered at this boundary. */
+/** Whether an NMI can be delivered at this boundary. KVM: STI holds it back as MOV SS does (`vmx_nmi_blocked`). */
 export function nmiAllowed(cpu: Cpu): boolean {
-  return (cpu.interruptShadow & KVM_X86_SHADOW_INT_MOV_SS) === 0 && cpu.queuedVector < 0;
+  return cpu.nmiMasked === 0 && isOpen(cpu);
+}
+
+/** Neither a shadow nor an event that goes first. */
+function isOpen(cpu: Cpu): boolean {
+  return cpu.interruptShadow === 0 && cpu.queuedVector < 0 && cpu.pendingDebugTrap === 0;
 }
 
 /** Delivers a maskable interrupt now (VM-entry event injection). Ends HLT. */
@@ -23,9 +28,10 @@ export function deliverInterrupt(cpu: Cpu, vector: number): void {
   cpu.attention = 1;
 }
 
-/** Delivers an NMI now. */
+/** Delivers an NMI now; the next one waits for an IRET. */
 export function deliverNmi(cpu: Cpu): void {
   cpu.pendingNmi = 0;
+  cpu.nmiMasked = 1;
   deliverEvent(cpu, NMI_VECTOR, 0, cpu.eip, false);
   cpu.attention = 1;
 }

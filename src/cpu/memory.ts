@@ -6,6 +6,7 @@
  */
 import { EmulatorError } from '../errors.ts';
 
+/** Pages of 4 KiB. */
 export const PAGE_SHIFT = 12;
 export const PAGE_SIZE = 1 << PAGE_SHIFT;
 export const PAGE_MASK = PAGE_SIZE - 1;

@@ -12,11 +12,13 @@ import { EBP, EDI, ESP } from './registers.ts';
 import { drop, peek, pop, push, setStackPointer, stackMask } from './stack.ts';
 import { COLD_NEXT } from './status.ts';
 
+/** Push(SRC), sign-extended to the operand size */
 export function pushImm(cpu: Cpu, insn: Insn): number {
   push(cpu, insn.opSize, insn.imm);
   return COLD_NEXT;
 }
 
+/** Push(SRC): the address of SRC uses ESP as it was. */
 export function pushMem(cpu: Cpu, insn: Insn): number {
   const v = readDst(cpu, insn, insn.size);
   if (cpu.fault === FAULT_NONE) push(cpu, insn.size, v);
@@ -44,6 +46,7 @@ export function pushSreg(cpu: Cpu, insn: Insn): number {
   return COLD_NEXT;
 }
 
+/** Sreg ← Pop(): a slot of the operand size, its low 16 bits count. */
 export function popSreg(cpu: Cpu, insn: Insn): number {
   const selector = peek(cpu, insn.opSize, 0);
   if (cpu.fault !== FAULT_NONE) return COLD_NEXT;

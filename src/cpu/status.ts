@@ -8,3 +8,5 @@ export const COLD_JUMP = 1;
 export const COLD_REPEAT = 2;
 /** Leave with `cpu.exitReason`. */
 export const COLD_EXIT = 3;
+/** As COLD_JUMP, but through a vector: TF is clear for the handler, so no single-step trap follows. */
+export const COLD_EVENT = 4;

@@ -2,7 +2,8 @@
  * String instructions: MOVS CMPS STOS LODS SCAS with every REP form. (INS and OUTS leave the CPU: port-io.ts.)
  *
  * One tick an iteration, and one for the pass that finds the count at 0 and moves EIP. When the budget runs out in the
- * middle, EIP stays at the instruction and the registers tell how far it came: interrupts are taken there.
+ * middle, EIP stays at the instruction and the registers tell how far it came: interrupts are taken there. With TF set the
+ * last iteration moves EIP itself, so that there is one trap an iteration.
  *
  * Intel SDM vol. 1, “String Instructions”; vol. 2, “REP/REPE/REPZ/REPNE/REPNZ”.
  */
@@ -12,7 +13,7 @@ import { loadSized, storeSized } from './access.ts';
 import { type Cpu, FAULT_NONE } from './cpu.ts';
 import { getZf, LAZY_AUX, LAZY_RESULT, setFlagsSub } from './flags.ts';
 import { readReg, writeReg } from './operand.ts';
-import { EAX, ECX, EDI, ESI, X86_EFLAGS_DF } from './registers.ts';
+import { EAX, ECX, EDI, ESI, X86_EFLAGS_DF, X86_EFLAGS_TF } from './registers.ts';
 import { COLD_NEXT, COLD_REPEAT } from './status.ts';
 
 /** Adds to SI, DI or CX, leaving what lies outside the address size alone. */
@@ -79,14 +80,24 @@ export function stringOperation(cpu: Cpu, insn: Insn): number {
     return COLD_NEXT;
   }
   if (insn.op === Op.Cmps || insn.op === Op.Scas) return repeatCompare(cpu, insn, by);
+  const { cache } = cpu;
+  const { generation } = cache;
   for (;;) {
     if ((cpu.gpr[ECX] & insn.addrMask) === 0) return COLD_NEXT;
     step(cpu, insn, by);
     if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
     advance(cpu, ECX, -1, insn.addrMask);
-    if (cpu.budgetLeft <= 0 || cpu.attention !== 0) return COLD_REPEAT;
+    if (cpu.budgetLeft <= 0 || cpu.attention !== 0) return interrupted(cpu, insn);
+    // It may have written over itself: the next iteration is fetched anew, wherever the budget ends.
+    if (cache.generation !== generation || !cache.enabled) return COLD_REPEAT;
     cpu.budgetLeft--;
   }
+}
+
+/** After an iteration with which the budget ends. */
+function interrupted(cpu: Cpu, insn: Insn): number {
+  const isLast = (cpu.gpr[ECX] & insn.addrMask) === 0;
+  return isLast && (cpu.sysFlags & X86_EFLAGS_TF) !== 0 ? COLD_NEXT : COLD_REPEAT;
 }
 
 /**
@@ -106,7 +117,10 @@ function repeatCompare(cpu: Cpu, insn: Insn, by: number): number {
     if (cpu.fault !== FAULT_NONE) break;
     advance(cpu, ECX, -1, insn.addrMask);
     if (getZf(lazy) !== goOn) break;
-    if (cpu.budgetLeft <= 0 || cpu.attention !== 0) return COLD_REPEAT;
+    if (cpu.budgetLeft <= 0 || cpu.attention !== 0) {
+      if (interrupted(cpu, insn) === COLD_REPEAT) return COLD_REPEAT;
+      break;
+    }
     cpu.budgetLeft--;
   }
   if (cpu.fault !== FAULT_NONE) {

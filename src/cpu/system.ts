@@ -20,6 +20,7 @@ import {
 import { type Cpu, FAULT_NONE } from './cpu.ts';
 import { readDst, writeReg } from './operand.ts';
 import {
+  DB_VECTOR,
   EAX,
   ECX,
   EDX,
@@ -40,16 +41,21 @@ const CR0_MASK = 0xe005003f | 0;
 const CR4_MASK = 0x1ff;
 /** CR4.DE: accesses to DR4 and DR5 are #UD. */
 const X86_CR4_DE = 1 << 3;
+/** DR7.GD: the next access to a debug register is #DB; DR6.BD tells it. */
+const DR7_GD = 1 << 13;
+const DR6_BD = 1 << 13;
 
 /** MSR_IA32_TSC. */
 const MSR_IA32_TSC = 0x10;
 const TWO_32 = 0x1_0000_0000;
 
-export function undefined_(cpu: Cpu, _insn: Insn): number {
+/** #UD */
+export function undefinedOpcode(cpu: Cpu, _insn: Insn): number {
   raise(cpu, UD_VECTOR, 0);
   return COLD_NEXT;
 }
 
+/** #GP(0): an instruction of more than 15 bytes */
 export function tooLong(cpu: Cpu, _insn: Insn): number {
   raise(cpu, GP_VECTOR, 0);
   return COLD_NEXT;
@@ -78,12 +84,13 @@ function timeStamp(cpu: Cpu): number {
   return cpu.ticksAtEntry + cpu.retired + cpu.tscOffset;
 }
 
+/** EDX:EAX ← value */
 function writePair(cpu: Cpu, value: number): void {
-  const wrapped = value < 0 ? value + 2 ** 53 : value;
-  cpu.gpr[EAX] = wrapped % TWO_32;
-  cpu.gpr[EDX] = Math.floor(wrapped / TWO_32);
+  cpu.gpr[EAX] = value;
+  cpu.gpr[EDX] = Math.floor(value / TWO_32);
 }
 
+/** EDX:EAX ← time-stamp counter (CR4.TSD counts only above CPL 0) */
 export function rdtsc(cpu: Cpu, _insn: Insn): number {
   writePair(cpu, timeStamp(cpu));
   return COLD_NEXT;
@@ -96,6 +103,7 @@ export function rdmsr(cpu: Cpu, _insn: Insn): number {
   return COLD_NEXT;
 }
 
+/** Only IA32_TIME_STAMP_COUNTER exists so far; any other MSR is #GP(0). */
 export function wrmsr(cpu: Cpu, _insn: Insn): number {
   if (cpu.gpr[ECX] !== MSR_IA32_TSC) {
     raise(cpu, GP_VECTOR, 0);
@@ -113,6 +121,7 @@ export function rdpmc(cpu: Cpu, _insn: Insn): number {
   return COLD_NEXT;
 }
 
+/** DEST ← CRn */
 export function movFromCr(cpu: Cpu, insn: Insn): number {
   const cr = insn.src;
   cpu.gpr[insn.dst] = cr === 0 ? cpu.cr0 : cr === 2 ? cpu.cr2 : cr === 3 ? cpu.cr3 : cpu.cr4;
@@ -129,6 +138,7 @@ export function writeCr0(cpu: Cpu, value: number): void {
   }
 }
 
+/** CRn ← SRC, with the checks that real mode has. */
 export function movToCr(cpu: Cpu, insn: Insn): number {
   const value = cpu.gpr[insn.src];
   switch (insn.dst) {
@@ -153,23 +163,33 @@ export function movToCr(cpu: Cpu, insn: Insn): number {
   }
 }
 
-/** DR4 and DR5 are DR6 and DR7 unless CR4.DE is set. @returns −1 after #UD. */
+/** DR4 and DR5 are DR6 and DR7, or #UD with CR4.DE; with DR7.GD any access is #DB, a fault. @returns −1 after a fault. */
 function debugRegister(cpu: Cpu, n: number): number {
-  if (n !== 4 && n !== 5) return n;
-  if ((cpu.cr4 & X86_CR4_DE) !== 0) {
+  const isAlias = n === 4 || n === 5;
+  if (isAlias && (cpu.cr4 & X86_CR4_DE) !== 0) {
     raise(cpu, UD_VECTOR, 0);
     return -1;
   }
-  return n + 2;
+  if ((cpu.dr[7] & DR7_GD) !== 0) {
+    cpu.dr[6] |= DR6_BD;
+    cpu.dr[7] &= ~DR7_GD;
+    raise(cpu, DB_VECTOR, 0);
+    return -1;
+  }
+  return isAlias ? n + 2 : n;
 }
 
+/** DEST ← DRn */
 export function movFromDr(cpu: Cpu, insn: Insn): number {
   const n = debugRegister(cpu, insn.src);
   if (n >= 0) cpu.gpr[insn.dst] = cpu.dr[n];
   return COLD_NEXT;
 }
 
-/** Fixed bits: DR6 reads FFFF0FF0H | BS BD BT and B3–B0; DR7 bit 10 is 1, bits 11, 12, 14, 15 are 0. */
+/**
+ * Fixed bits: DR6 reads FFFF0FF0H | BT BS BD and B3–B0; DR7 bit 10 is 1, bits 12, 14, 15 are 0. KVM: bit 11 (RTM) can be
+ * set in DR7.
+ */
 export function movToDr(cpu: Cpu, insn: Insn): number {
   const n = debugRegister(cpu, insn.dst);
   if (n < 0) return COLD_NEXT;
@@ -222,6 +242,7 @@ export function lmsw(cpu: Cpu, insn: Insn): number {
   return COLD_NEXT;
 }
 
+/** CR0.TS ← 0 */
 export function clts(cpu: Cpu, _insn: Insn): number {
   cpu.cr0 &= ~X86_CR0_TS;
   return COLD_NEXT;

@@ -14,14 +14,25 @@ const PAGE_MASK = PAGE_SIZE - 1;
 const LINE_SHIFT = 6;
 const MAX_INSN_LEN = 15;
 
-/** Code pages kept at once; beyond it the cache starts over, so that a guest cannot exhaust the host. */
-const MAX_PAGES = 4096;
+/** Code pages and instructions kept at once; beyond it the cache starts over, so that a guest cannot exhaust the host. */
+export const MAX_PAGES = 2048;
+export const MAX_INSNS = 1 << 20;
+
+/** Filled by pushing: V8 then knows that the array has no holes. */
+function noInsns(): (Insn | null)[] {
+  const insns: (Insn | null)[] = [];
+  for (let i = 0; i < PAGE_SIZE; i++) insns.push(null);
+  return insns;
+}
+
+/** Stands for the instructions of a page that has none in this mode; never written. */
+const EMPTY = noInsns();
 
 /** Decoded instructions of one physical page. */
 export class CodePage {
   readonly page: number;
-  /** By offset in the page; [0] 16-bit, [1] 32-bit code. The arrays live as long as the page does. */
-  readonly insns: readonly [(Insn | null)[], (Insn | null)[]];
+  /** By offset in the page; [0] 16-bit, [1] 32-bit code. An array with instructions lives as long as the page does. */
+  readonly insns: [(Insn | null)[], (Insn | null)[]] = [EMPTY, EMPTY];
   /** Bit n of word n >> 5: line n holds a byte of an instruction. */
   readonly lines = new Int32Array(2);
   /** 1 where a byte belongs to a decoded instruction. May stay set after a drop; never clear while in use. */
@@ -31,8 +42,14 @@ export class CodePage {
 
   constructor(page: number) {
     this.page = page;
-    const empty = (): (Insn | null)[] => new Array<Insn | null>(PAGE_SIZE).fill(null);
-    this.insns = [empty(), empty()];
+  }
+
+  /** Enters an instruction. @returns whether there was none at this offset. */
+  enter(is32: 0 | 1, at: number, insn: Insn): boolean {
+    if (this.insns[is32] === EMPTY) this.insns[is32] = noInsns();
+    const isNew = this.insns[is32][at] === null;
+    this.insns[is32][at] = insn;
+    return isNew;
   }
 
   /** Marks bytes `from … to` (offsets in the page, inclusive) as code. */
@@ -46,8 +63,12 @@ export class CodePage {
 /** The cache of one vCPU's address space. */
 export class DecodeCache {
   #pages = new Map<number, CodePage>();
+  /** Instructions in the cache, so that their number stays bounded. */
+  #live = 0;
   /** Counts everything that may have changed which instruction stands where. */
   generation = 0;
+  /** Counts how often the cache has started over: page arrays of an earlier epoch are no longer filled. */
+  epoch = 0;
   /** Instructions decoded and dropped, for tests and statistics. */
   decoded = 0;
   dropped = 0;
@@ -75,8 +96,9 @@ export class DecodeCache {
    * it crosses.
    */
   add(page: number, is32: number, at: number, insn: Insn): void {
+    if (this.#live >= MAX_INSNS) this.clear();
     const own = this.obtain(page);
-    own.insns[is32 as 0 | 1][at] = insn;
+    if (own.enter(is32 as 0 | 1, at, insn)) this.#live++;
     this.decoded++;
     const end = at + insn.len - 1;
     own.cover(at, Math.min(end, PAGE_MASK));
@@ -109,16 +131,12 @@ export class DecodeCache {
     hit = 0;
     for (let i = from; i <= to; i++) hit |= own.covered[i];
     if (hit === 0) return;
-    this.generation++;
     const first = Math.max(0, from - MAX_INSN_LEN + 1);
     for (let d = 0; d < 2; d++) {
       const insns = own.insns[d as 0 | 1];
       for (let i = first; i <= to; i++) {
         const insn = insns[i];
-        if (insn !== null && i + insn.len > from) {
-          insns[i] = null;
-          this.dropped++;
-        }
+        if (insn !== null && i + insn.len > from) this.#drop(insns, i);
       }
     }
     if (from < MAX_INSN_LEN - 1) for (const key of own.crossers) this.#dropCrossers(own.page, key, from);
@@ -131,11 +149,15 @@ export class DecodeCache {
     const insns = head.insns[(key & 1) as 0 | 1];
     for (let i = PAGE_SIZE - MAX_INSN_LEN + 1; i < PAGE_SIZE; i++) {
       const insn = insns[i];
-      if (insn !== null && insn.page2 === tailPage && i + insn.len - PAGE_SIZE > from) {
-        insns[i] = null;
-        this.dropped++;
-      }
+      if (insn !== null && insn.page2 === tailPage && i + insn.len - PAGE_SIZE > from) this.#drop(insns, i);
     }
+  }
+
+  #drop(insns: (Insn | null)[], at: number): void {
+    insns[at] = null;
+    this.#live--;
+    this.dropped++;
+    this.generation++;
   }
 
   /** The pages of this range are something else now (a slot came or went): drops all of it. */
@@ -151,6 +173,8 @@ export class DecodeCache {
       page.insns[1].fill(null);
     }
     this.#pages.clear();
+    this.epoch++;
+    this.#live = 0;
     this.generation++;
   }
 }

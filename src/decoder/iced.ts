@@ -182,10 +182,12 @@ function fillOperand(i: number): void {
   }
 }
 
+/** 0F 18–1F are hint NOPs on every processor modelled here, and F3 before WBINVD means nothing. */
+const OPTIONS = DecoderOptions.ForceReservedNop | DecoderOptions.NoWbnoinvd;
+
 /** Decodes one instruction from the start of `bytes` (at most 15) into {@link raw}. */
 export function decodeRaw(bytes: Uint8Array, bitness: 16 | 32): void {
-  // ForceReservedNop: 0F 18–1F are hint NOPs on every processor modelled here.
-  const decoder = new Decoder(bitness, bytes, DecoderOptions.ForceReservedNop);
+  const decoder = new Decoder(bitness, bytes, OPTIONS);
   decoder.decodeOut(instruction);
   const error = decoder.lastError;
   decoder.free();
@@ -212,7 +214,7 @@ let formatter: Formatter | null = null;
 
 /** Text of one instruction in NASM syntax, with its length (0 when the bytes are no instruction). */
 export function formatOne(bytes: Uint8Array, bitness: 16 | 32, ip: number): { text: string; len: number } {
-  const decoder = new Decoder(bitness, bytes, DecoderOptions.ForceReservedNop);
+  const decoder = new Decoder(bitness, bytes, OPTIONS);
   decoder.ip = BigInt(ip >>> 0);
   decoder.decodeOut(instruction);
   const bad = decoder.lastError !== DecoderError.None;

@@ -4,8 +4,8 @@
 import {
   codeByName,
   codeName,
-  DECODE_INVALID,
   DECODE_OK,
+  DECODE_TRUNCATED,
   decodeRaw,
   KIND_BRANCH,
   KIND_FAR,
@@ -42,7 +42,6 @@ import {
   PICK_MOVZX,
   PICK_PLAIN,
   PICK_SHIFT,
-  PICK_SIZE,
   PICK_UNARY,
   PICK_W,
 } from './op-table.ts';
@@ -99,12 +98,13 @@ export function supportedCodes(): { code: number; name: string; row: OpRow }[] {
 const scratch = new Uint8Array(MAX_INSN_LEN);
 
 /** Prefixes of the instruction in {@link scratch}, read by {@link scanPrefixes}. */
-const prefixes = { count: 0, rep: REP_NONE, has66: 0, has67: 0 };
+const prefixes = { count: 0, rep: REP_NONE, has66: 0, has67: 0, hasLock: 0 };
 
 function scanPrefixes(len: number): void {
   prefixes.rep = REP_NONE;
   prefixes.has66 = 0;
   prefixes.has67 = 0;
+  prefixes.hasLock = 0;
   let i = 0;
   for (; i < len; i++) {
     switch (scratch[i]) {
@@ -114,7 +114,9 @@ function scanPrefixes(len: number): void {
       case 0x3e:
       case 0x64:
       case 0x65:
+        continue;
       case 0xf0:
+        prefixes.hasLock = 1;
         continue;
       case 0x66:
         prefixes.has66 = 1;
@@ -205,9 +207,6 @@ function pickOp(insn: Insn, row: OpRow, name: string): void {
       }
       return;
     }
-    case PICK_SIZE:
-      insn.op = row.op + k;
-      return;
     case PICK_UNARY:
       insn.op = (insn.form === FORM_REG ? row.op : row.op === Op.Inc8 ? Op.IncMem8 : Op.DecMem8) + k;
       return;
@@ -311,18 +310,35 @@ function finish(insn: Insn, row: OpRow): void {
 }
 
 /**
- * An x87 escape (D8–DF). Only the address of its memory operand matters without an FPU: when iced knows no such
- * instruction, the operand is taken from FADD m32, which has every memory form.
+ * Whether the 15 bytes in {@link scratch} are only the beginning of an instruction. iced says “invalid” to that as it does
+ * to an undefined encoding; so it is asked again without the prefixes that change neither meaning nor length: the bytes
+ * run out then.
  */
-function lowerEsc(len: number, bitness: 16 | 32): Insn {
+function isTooLong(bitness: 16 | 32): boolean {
+  const kept: number[] = [];
+  if (prefixes.has66 !== 0) kept.push(0x66);
+  if (prefixes.has67 !== 0) kept.push(0x67);
+  if (prefixes.hasLock !== 0) kept.push(0xf0);
+  if (prefixes.rep !== REP_NONE) kept.push(prefixes.rep === REP_F3 ? 0xf3 : 0xf2);
+  if (kept.length === prefixes.count) return false;
+  decodeRaw(Uint8Array.of(...kept, ...scratch.subarray(prefixes.count)), bitness);
+  return raw.status === DECODE_TRUNCATED;
+}
+
+/**
+ * Decodes an x87 escape that iced does not know as FADD m32, which has every memory form: without an FPU only the address
+ * of the operand matters.
+ */
+function decodeUnknownEsc(len: number, bitness: 16 | 32): void {
   const at = prefixes.count;
-  const modrm = scratch[at + 1];
-  const memory = modrm < 0xc0;
-  if (raw.status !== DECODE_OK) {
-    scratch[at] = 0xd8;
-    if (!memory) scratch[at + 1] = 0xc0;
-    decodeRaw(scratch.subarray(0, len), bitness);
-  }
+  scratch[at] = 0xd8;
+  if (scratch[at + 1] >= 0xc0) scratch[at + 1] = 0xc0;
+  decodeRaw(scratch.subarray(0, len), bitness);
+}
+
+/** An x87 escape (D8–DF), decoded in {@link raw}. */
+function lowerEsc(): Insn {
+  const memory = scratch[prefixes.count + 1] < 0xc0;
   const insn = new Insn(Op.Esc, raw.len, raw.code);
   insn.form = memory ? FORM_MEM_SRC : FORM_REG;
   insn.size = memory ? Math.max(1, raw.memSize) : 0;
@@ -347,19 +363,16 @@ export function lower(bytes: Uint8Array, len: number, is32: number): Insn | null
   const bitness = is32 !== 0 ? 32 : 16;
   scanPrefixes(n);
   decodeRaw(n === MAX_INSN_LEN ? scratch : scratch.subarray(0, n), bitness);
-  if (raw.status !== DECODE_OK && raw.status !== DECODE_INVALID) {
-    return n < MAX_INSN_LEN ? LOWER_TRUNCATED : new Insn(Op.TooLong, MAX_INSN_LEN, 0);
+  // LOCK before an escape is #UD.
+  const isEsc = prefixes.count < n && (scratch[prefixes.count] & 0xf8) === 0xd8 && prefixes.hasLock === 0;
+  if (isEsc && raw.status !== DECODE_OK) decodeUnknownEsc(n, bitness);
+  const { status, len: rawLen, code } = raw;
+  if (n < MAX_INSN_LEN && status === DECODE_TRUNCATED) return LOWER_TRUNCATED;
+  if (status !== DECODE_OK && n === MAX_INSN_LEN && isTooLong(bitness)) {
+    return new Insn(Op.TooLong, MAX_INSN_LEN, 0);
   }
-  const opcode = scratch[prefixes.count];
-  let insn: Insn;
-  let lowering: Lowering | undefined;
-  const locked = raw.status === DECODE_INVALID && scratch.subarray(0, prefixes.count).includes(0xf0);
-  if (opcode >= 0xd8 && opcode <= 0xdf && prefixes.count < n && !locked) {
-    insn = lowerEsc(n, bitness);
-  } else {
-    lowering = raw.status === DECODE_OK ? lowerings[raw.code] : undefined;
-    insn = new Insn(Op.Undefined, Math.max(1, raw.len), raw.code);
-  }
+  const lowering = status === DECODE_OK && !isEsc ? lowerings[code] : undefined;
+  const insn = isEsc ? lowerEsc() : new Insn(Op.Undefined, Math.max(1, rawLen), code);
   insn.opSize = (is32 !== 0) !== (prefixes.has66 !== 0) ? 4 : 2;
   insn.addrMask = (is32 !== 0) !== (prefixes.has67 !== 0) ? -1 : 0xffff;
   insn.rep = prefixes.rep;

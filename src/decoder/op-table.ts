@@ -12,18 +12,16 @@ export const PICK_PLAIN = 0;
 export const PICK_ALU = 1;
 /** As ALU with Load8 and Store8. */
 export const PICK_MOV = 2;
-/** op + log2(size). */
-export const PICK_SIZE = 3;
 /** Register form: op + log2(size); memory: `memOp` + log2(size). */
-export const PICK_UNARY = 4;
+export const PICK_UNARY = 3;
 /** op + (size === 4 ? 1 : 0). */
-export const PICK_W = 5;
+export const PICK_W = 4;
 /** 32-bit register form of SHL, SHR, SAR has a hot case. */
-export const PICK_SHIFT = 6;
+export const PICK_SHIFT = 5;
 /** Port I/O. */
-export const PICK_IO = 7;
+export const PICK_IO = 6;
 /** MOVZX from a byte has hot cases. */
-export const PICK_MOVZX = 8;
+export const PICK_MOVZX = 7;
 
 /** One operation. */
 export interface OpRow {
