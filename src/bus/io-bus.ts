@@ -9,6 +9,13 @@ import { ENOENT, ENOSPC, EOPNOTSUPP } from '../uapi/errno.ts';
 import { type IoSize, NR_IOBUS_DEVS } from '../uapi/kvm.ts';
 import { IO_NOT_HANDLED, type IoDevice } from './io-device.ts';
 
+/** Address bits that choose a slot of the memo of lookups, higher bits folded in; two more bits come from the length. */
+const MEMO_ADDR_MASK = 0x7ff;
+const MEMO_FOLD_SHIFT = 10;
+const MEMO_SLOTS = (MEMO_ADDR_MASK + 1) * 4;
+/** More than any access length. */
+const MEMO_LEN_RANGE = 16;
+
 /** The functions of this file that call each other, so that a run with probes can swap in traced variants. */
 export interface KvmIoBusFunctions {
   kvmIoBusRead(bus: KvmIoBus, addr: number, len: IoSize): number;
@@ -37,6 +44,9 @@ export class KvmIoBus {
   addr = new Float64Array(0);
   len = new Int32Array(0);
   devices: readonly IoDevice[] = [];
+  /** Accesses whose first range is known: address and length as one number, and that index. */
+  readonly memoKey = new Float64Array(MEMO_SLOTS).fill(-1);
+  readonly memoFirst = new Int16Array(MEMO_SLOTS);
   /** Plain or traced. */
   fn: KvmIoBusFunctions = KVM_IO_BUS_FUNCTIONS;
 
@@ -58,16 +68,12 @@ export function kvmIoBusCmp(addr1: number, len1: number, addr2: number, len2: nu
   return addr1 > addr2 ? 1 : 0;
 }
 
-/**
- * Index of the first range, in array order, that the access matches; −ENOENT without one.
- *
- * @kvm kvm_io_bus_get_first_dev(bus, addr, len) virt/kvm/kvm_main.c
- */
-export function kvmIoBusGetFirstDev(bus: KvmIoBus, addr: number, len: number): number {
+/** The kernel's search: lib/bsearch.c, then back to the first neighbour that matches too. */
+function searchFirstDev(bus: KvmIoBus, addr: number, len: number): number {
   const addrs = bus.addr;
   const lens = bus.len;
   let base = 0;
-  // lib/bsearch.c: the pivot is the element in the middle of those left.
+  // The pivot is the element in the middle of those left.
   for (let num = bus.dev_count; num > 0; num >>= 1) {
     const pivot = base + (num >> 1);
     const order = kvmIoBusCmp(addr, len, addrs[pivot], lens[pivot]);
@@ -82,6 +88,22 @@ export function kvmIoBusGetFirstDev(bus: KvmIoBus, addr: number, len: number): n
     }
   }
   return -ENOENT;
+}
+
+/**
+ * Index of the first range, in array order, that the access matches; −ENOENT without one. The answer to an access is
+ * remembered until the bus changes, so that a full bus is as fast as an empty one.
+ *
+ * @kvm kvm_io_bus_get_first_dev(bus, addr, len) virt/kvm/kvm_main.c
+ */
+export function kvmIoBusGetFirstDev(bus: KvmIoBus, addr: number, len: number): number {
+  const slot = (((addr ^ (addr >>> MEMO_FOLD_SHIFT)) & MEMO_ADDR_MASK) << 2) | (len & 3);
+  const key = addr * MEMO_LEN_RANGE + len;
+  if (bus.memoKey[slot] === key) return bus.memoFirst[slot];
+  const first = searchFirstDev(bus, addr, len);
+  bus.memoKey[slot] = key;
+  bus.memoFirst[slot] = first;
+  return first;
 }
 
 /** @kvm kvm_iodevice_read(vcpu, dev, addr, l, v) include/kvm/iodev.h */
@@ -193,6 +215,7 @@ export function kvmIoBusRegisterDev(bus: KvmIoBus, addr: number, len: number, de
   bus.len = lens;
   bus.devices = bus.devices.toSpliced(at, 0, dev);
   bus.dev_count = count + 1;
+  bus.memoKey.fill(-1);
   return 0;
 }
 
@@ -209,6 +232,7 @@ export function kvmIoBusUnregisterDev(bus: KvmIoBus, dev: IoDevice): number {
   bus.len = bus.len.filter((_, i) => i !== at);
   bus.devices = bus.devices.toSpliced(at, 1);
   bus.dev_count--;
+  bus.memoKey.fill(-1);
   return 0;
 }
 
