@@ -12,9 +12,11 @@ import type { Vm } from '../kvm/vm.ts';
 import {
   KVM_EXIT_HLT,
   KVM_EXIT_SHUTDOWN,
+  KVM_IRQCHIP_IOAPIC,
   KVM_IRQCHIP_PIC_MASTER,
   KVM_IRQCHIP_PIC_SLAVE,
   KVM_PIT_SPEAKER_DUMMY,
+  type KvmIoapicState,
   type KvmPicState,
   type KvmPitState2,
 } from '../uapi/kvm.ts';
@@ -51,6 +53,7 @@ export class Machine implements Board {
   readonly #bus: UserBus;
   readonly #unclaimed: Unclaimed;
   readonly #picStates: readonly [KvmPicState, KvmPicState];
+  readonly #ioapicState: KvmIoapicState;
   readonly #pitState: KvmPitState2;
   /** Why the guest asked for the end of this run. */
   #end: BoardEnd | null = null;
@@ -70,6 +73,7 @@ export class Machine implements Board {
     );
     this.vcpu = vm.createVcpu(0);
     this.#picStates = [vm.getIrqchip(KVM_IRQCHIP_PIC_MASTER), vm.getIrqchip(KVM_IRQCHIP_PIC_SLAVE)];
+    this.#ioapicState = vm.getIrqchip(KVM_IRQCHIP_IOAPIC);
     this.#pitState = vm.getPit2();
     const devices = plan.createDevices({
       clock: vm.clock,
@@ -139,6 +143,7 @@ export class Machine implements Board {
     this.vm.setPit2(this.#pitState);
     this.vm.setIrqchip(KVM_IRQCHIP_PIC_MASTER, this.#picStates[0]);
     this.vm.setIrqchip(KVM_IRQCHIP_PIC_SLAVE, this.#picStates[1]);
+    this.vm.setIrqchip(KVM_IRQCHIP_IOAPIC, this.#ioapicState);
     this.vcpu.resetVcpu();
   }
 

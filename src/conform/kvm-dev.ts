@@ -1,18 +1,20 @@
 /**
  * Format `kvm dev-*`: random access sequences on KVM's in-kernel devices, each line from a new VM
- * (vectors/kvm/FORMAT.md). `pic` and `pit` are replayed as guest instructions; `ioapic` needs an IOAPIC.
+ * (vectors/kvm/FORMAT.md), replayed as guest instructions.
  */
 import { nsToTicks } from '../bus/clock.ts';
 import { EmulatorError } from '../errors.ts';
 import type { Vm } from '../kvm/vm.ts';
 import {
   type IoSize,
+  KVM_IRQCHIP_IOAPIC,
   KVM_IRQCHIP_PIC_MASTER,
   KVM_IRQCHIP_PIC_SLAVE,
   KVM_PIT_SPEAKER_DUMMY,
+  type KvmIoapicRedirectEntry,
 } from '../uapi/kvm.ts';
 import { type CaseDiff, hex } from './case-diff.ts';
-import { DevGuest } from './dev-guest.ts';
+import { DevGuest, type DeviceAccess } from './dev-guest.ts';
 import {
   arrayField,
   asNumber,
@@ -31,6 +33,7 @@ const U32 = 0xffff_ffff;
 /** Of port 0x61 the refresh toggle and OUT2 depend on time and are not recorded. */
 const SPEAKER_PORT = 0x61;
 const SPEAKER_MASK = 0xcf;
+const DEVICES: readonly string[] = ['pic', 'pit', 'ioapic'];
 
 /** See the opening comment. */
 export const KVM_DEV: VectorFormat = {
@@ -41,7 +44,7 @@ export const KVM_DEV: VectorFormat = {
 
 class KvmDevReplayer implements Replayer {
   exclusions(test: JsonObject): readonly string[] {
-    return test.dev === 'pic' || test.dev === 'pit' ? [] : [`needs ${String(test.dev)}`];
+    return DEVICES.includes(String(test.dev)) ? [] : [`needs ${String(test.dev)}`];
   }
 
   idOf(test: JsonObject): string {
@@ -62,6 +65,7 @@ class KvmDevReplayer implements Replayer {
     }
     const state = objectField(test, 'state');
     if (isPit) comparePit(guest.vm, state, diff);
+    else if (test.dev === 'ioapic') compareIoapic(guest.vm, state, diff);
     else comparePics(guest.vm, state, diff);
   }
 
@@ -85,6 +89,10 @@ function replayOp(guest: DevGuest, i: number, op: readonly Json[], diff: CaseDif
     case 'i':
       portOp(guest, i, asRow(op, 'ops', 5), diff);
       return;
+    case 'mw':
+    case 'mr':
+      mmioOp(guest, i, asRow(op, 'ops', 5), diff);
+      return;
     case 'irq':
       guest.vm.irqLine(asNumber(op[1], 'ops gsi', 23), asNumber(op[2], 'ops level', 1));
       return;
@@ -105,11 +113,26 @@ function portOp(guest: DevGuest, i: number, op: readonly Json[], diff: CaseDiff)
   const isIn = op[0] === 'i';
   const what = `op ${i} ${isIn ? 'in' : 'out'} ${hex(port, 2)} size ${size}`;
   const access = isIn ? guest.in(port, size) : guest.out(port, size, asNumber(op[3], 'ops value', U32));
-  if (!access.ended) diff.text(what, 'HLT behind the instruction', 'another end');
-  diff.number(`${what} exited`, asNumber(op[4], 'ops exited', 1), access.exited, 1);
+  compareEnd(what, asNumber(op[4], 'ops exited', 1), access, diff);
   if (!isIn || op[3] === null) return;
   const mask = port === SPEAKER_PORT && access.exited === 0 ? SPEAKER_MASK : -1;
   diff.number(what, asNumber(op[3], 'ops result', U32), (access.eax & mask) >>> 0, 2);
+}
+
+function mmioOp(guest: DevGuest, i: number, op: readonly Json[], diff: CaseDiff): void {
+  const addr = asNumber(op[1], 'ops address', U32);
+  const size = asIoSize(op[2]);
+  const value = asNumber(op[3], 'ops value', U32);
+  const isRead = op[0] === 'mr';
+  const what = `op ${i} mov ${isRead ? 'from' : 'to'} ${hex(addr, 8)} size ${size}`;
+  const access = isRead ? guest.mmioRead(addr, size) : guest.mmioWrite(addr, size, value);
+  compareEnd(what, asNumber(op[4], 'ops exited', 1), access, diff);
+  if (isRead) diff.number(what, value, access.eax, 2);
+}
+
+function compareEnd(what: string, exited: number, access: DeviceAccess, diff: CaseDiff): void {
+  if (!access.ended) diff.text(what, 'HLT behind the instruction', 'another end');
+  diff.number(`${what} exited`, exited, access.exited, 1);
 }
 
 function asIoSize(value: Json): IoSize {
@@ -131,6 +154,25 @@ function comparePit(vm: Vm, state: JsonObject, diff: CaseDiff): void {
     compareFields(`channel ${i}`, expected, { ...channel }, diff);
   }
   diff.number('flags', asNumber(state.flags, 'flags', U32), got.flags, 1);
+}
+
+function compareIoapic(vm: Vm, state: JsonObject, diff: CaseDiff): void {
+  const { redirtbl, ...registers } = vm.getIrqchip(KVM_IRQCHIP_IOAPIC);
+  const { redirtbl: table, ...expected } = state;
+  compareFields('ioapic', expected, registers, diff);
+  const want = asRow(table, 'redirtbl', redirtbl.length);
+  for (const [pin, entry] of redirtbl.entries()) {
+    const got = entryHex(entry);
+    if (want[pin] !== got) diff.text(`redirtbl ${pin}`, String(want[pin]), got);
+  }
+}
+
+/** As it lies in memory: eight bytes, the low half first. */
+function entryHex({ low, high }: Readonly<KvmIoapicRedirectEntry>): string {
+  const bytes = Buffer.alloc(8);
+  bytes.writeUInt32LE(low, 0);
+  bytes.writeUInt32LE(high, 4);
+  return bytes.toString('hex');
 }
 
 /** Compares every field that the vector has; `null` depends on elapsed time and is not compared. */

@@ -5,6 +5,7 @@
  */
 
 import { disassemble } from '../decoder/disassemble.ts';
+import { EmulatorError } from '../errors.ts';
 import { Kvm } from '../kvm/kvm.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Vm } from '../kvm/vm.ts';
@@ -32,6 +33,21 @@ const HANDLERS = 0x600;
 const HANDLER_COUNT = 32;
 const CODE_START = 0x7c00;
 const HLT = 0xf4;
+/** Tables of the protected modes. */
+const GDT = 0x1000;
+const IDT = 0x1800;
+const TSS = 0x3000;
+const IO_BITMAP = 0x3068;
+const IO_BITMAP_BYTES = 0x2000;
+const RING0_CODE = 8;
+const RING0_DATA = 0x10;
+const RING0_STACK = 0x9000;
+const TR_SELECTOR = 0x28;
+/** Upper half of a 32-bit interrupt gate of DPL 0, present. */
+const INTERRUPT_GATE = 0x8e00;
+/** Where the frame of an exception out of V86 mode lies: not recorded. */
+const V86_FRAME_START = 0x8fd8;
+const V86_FRAME_END = 0x9000;
 const U32 = 0xffff_ffff;
 /** Userspace's answers use the case's `fill` with these bits turned over. */
 const ANSWER_SEED = 0xd1b5_4a32_d192_ed03n;
@@ -67,7 +83,8 @@ class KvmPioReplayer implements Replayer {
   }
 
   exclusions(test: JsonObject): readonly string[] {
-    return test.mode === 'real' ? [] : ['needs protected mode'];
+    const mode = stringField(test, 'mode');
+    return mode in MODES ? [] : [`needs mode ${mode}`];
   }
 
   idOf(test: JsonObject): string {
@@ -76,24 +93,27 @@ class KvmPioReplayer implements Replayer {
 
   describe(test: JsonObject): string {
     const text = stringField(test, 'code').replace(/..(?=.)/g, '$& ');
-    return `${text}  ${disassemble(asBytes(test.code, 'code'), test.mode === 'real' ? 16 : 32, CODE_START)}`;
+    return `${text}  ${disassemble(asBytes(test.code, 'code'), test.mode === 'prot' || test.mode === 'prot3' ? 32 : 16, CODE_START)}`;
   }
 
   replay(test: JsonObject, diff: CaseDiff): void {
     const before = objectField(test, 'in');
     const seed = fillSeed(test);
-    this.#fillRam(seed, asBytes(test.code, 'code'));
+    const mode = modeOf(test);
+    this.#fillRam(seed, asBytes(test.code, 'code'), mode);
+    if (mode.isProtected) this.#fillTables(test);
     this.#memory.rebase();
-    this.#loadState(before);
+    this.#loadState(test, before, mode);
     this.#memory.arm();
     this.#runExits(test, new Xorshift64(seed ^ ANSWER_SEED), diff);
-    this.#compareState(test, before, diff);
+    this.#compareState(test, before, mode, diff);
+    if (mode.isV86) this.#vm.memory.ram.fill(0, V86_FRAME_START, V86_FRAME_END);
     this.#compareMemory(test, diff);
   }
 
   finish(): void {}
 
-  #fillRam(seed: bigint, code: Uint8Array): void {
+  #fillRam(seed: bigint, code: Uint8Array, mode: Mode): void {
     const { ram } = this.#vm.memory;
     ram.fill(0, 0, FILL_START);
     for (let vector = 0; vector < 256; vector++) {
@@ -103,16 +123,49 @@ class KvmPioReplayer implements Replayer {
     }
     for (let i = 0; i < HANDLER_COUNT; i++) ram[HANDLERS + i * 4] = HLT;
     ram.set(code, CODE_START);
-    ram[CODE_START + code.length] = HLT;
+    ram.set(mode.end, CODE_START + code.length);
     new Xorshift64(seed).fill(this.#words.subarray(FILL_START / 4));
   }
 
-  #loadState(before: JsonObject): void {
+  /** GDT, IDT, TSS and its I/O bitmap. */
+  #fillTables(test: JsonObject): void {
+    const { ram, view } = this.#vm.memory;
+    ram.set(asBytes(test.gdt, 'gdt'), GDT);
+    for (let vector = 0; vector < HANDLER_COUNT; vector++) {
+      view.setUint32(IDT + vector * 8, (RING0_CODE << 16) | (HANDLERS + vector * 4), true);
+      view.setUint32(IDT + vector * 8 + 4, INTERRUPT_GATE, true);
+    }
+    view.setUint32(TSS + 4, RING0_STACK, true);
+    view.setUint16(TSS + 8, RING0_DATA, true);
+    view.setUint16(TSS + 0x66, numberField(test, 'iomap', 0xffff), true);
+    for (const pair of arrayField(test, 'iobitmap')) {
+      const [at, value] = asRow(pair, 'iobitmap', 2);
+      ram[IO_BITMAP + asNumber(at, 'iobitmap', IO_BITMAP_BYTES - 1)] = asNumber(value, 'iobitmap', 0xff);
+    }
+    ram[IO_BITMAP + IO_BITMAP_BYTES] = 0xff;
+  }
+
+  #loadState(test: JsonObject, before: JsonObject, mode: Mode): void {
     const vcpu = this.#vcpu;
     vcpu.resetVcpu();
     const sregs = vcpu.getSregs();
-    for (const name of SEGMENTS) sregs[name] = segment(before, name);
-    sregs.cr0 = 0x10;
+    for (const name of SEGMENTS) sregs[name] = segment(before, name, mode);
+    sregs.cr0 = mode.isProtected ? 0x11 : 0x10;
+    if (mode.isProtected) {
+      const limit = numberField(test, 'tr_limit', U32);
+      sregs.tr = {
+        ...sregs.tr,
+        selector: TR_SELECTOR,
+        base: TSS,
+        limit,
+        type: 11,
+        s: 0,
+        present: 1,
+        unusable: 0,
+      };
+      sregs.gdt = { base: GDT, limit: 0xff };
+      sregs.idt = { base: IDT, limit: 0xff };
+    }
     vcpu.setSregs(sregs);
     const regs = vcpu.getRegs();
     for (const name of REGISTERS) regs[name] = numberField(before, name, U32);
@@ -147,16 +200,21 @@ class KvmPioReplayer implements Replayer {
     return exitLine(io.direction === KVM_EXIT_IO_IN ? 'in' : 'out', io.port, io.size, io.count, bytes);
   }
 
-  #compareState(test: JsonObject, before: JsonObject, diff: CaseDiff): void {
+  #compareState(test: JsonObject, before: JsonObject, mode: Mode, diff: CaseDiff): void {
     const after = objectField(test, 'out');
     const regs = this.#vcpu.getRegs();
     for (const name of REGISTERS)
-      diff.number(name, numberField(name in after ? after : before, name, U32), regs[name], 8);
+      if (name !== 'esp' || !mode.isV86)
+        diff.number(name, numberField(name in after ? after : before, name, U32), regs[name], 8);
     diff.number('eip', numberField(after, 'eip', U32), regs.eip, 8);
     diff.flags('eflags', numberField(after, 'eflags', U32), regs.eflags, -1);
     const sregs = this.#vcpu.getSregs();
+    // What a stack switch and the way out of V86 mode do to the other segment registers is not recorded.
+    const ended = 'cs' in after && mode.isProtected;
     for (const name of SEGMENTS) {
-      const selector = name in after ? numberField(after, name, 0xffff) : segment(before, name).selector;
+      if (ended && name !== 'cs' && (mode.isV86 || name === 'ss')) continue;
+      const selector =
+        name in after ? numberField(after, name, 0xffff) : segment(before, name, mode).selector;
       diff.number(name, selector, sregs[name].selector, 4);
     }
     const vector = test.vector ?? after.vector;
@@ -181,19 +239,44 @@ function fillSeed(test: JsonObject): bigint {
   return BigInt(`0x${Buffer.from(asBytes(text, 'fill')).toString('hex')}`);
 }
 
-function segment(before: JsonObject, name: string): KvmSegment {
+/** CPU modes of the files. */
+interface Mode {
+  readonly isProtected: boolean;
+  readonly isV86: boolean;
+  /** What stands behind the instruction: HLT, or UD2 where HLT is privileged. */
+  readonly end: readonly number[];
+}
+
+const UD2 = [0x0f, 0x0b];
+const MODES: Readonly<Record<string, Mode>> = {
+  real: { isProtected: false, isV86: false, end: [HLT] },
+  prot: { isProtected: true, isV86: false, end: [HLT] },
+  prot3: { isProtected: true, isV86: false, end: UD2 },
+  v86: { isProtected: true, isV86: true, end: UD2 },
+};
+
+function modeOf(test: JsonObject): Mode {
+  const mode = MODES[stringField(test, 'mode')];
+  if (mode === undefined) throw new EmulatorError('E_VECTOR', `mode ${String(test.mode)} is not known`);
+  return mode;
+}
+
+function segment(before: JsonObject, name: string, mode: Mode): KvmSegment {
   const row = asRow(before[name], name, 4);
+  const selector = asNumber(row[0], name, 0xffff);
+  const limit = asNumber(row[2], name, U32);
+  const isFlat = mode.isProtected && !mode.isV86;
   return {
-    selector: asNumber(row[0], name, 0xffff),
+    selector,
     base: asNumber(row[1], name, U32),
-    limit: asNumber(row[2], name, U32),
+    limit,
     type: asNumber(row[3], name, 15),
     present: 1,
-    dpl: 0,
-    db: 0,
+    dpl: mode.isV86 ? 3 : isFlat ? selector & 3 : 0,
+    db: isFlat ? 1 : 0,
     s: 1,
     l: 0,
-    g: 0,
+    g: limit > 0xfffff ? 1 : 0,
     avl: 0,
     unusable: 0,
   };

@@ -7,7 +7,7 @@ import type { JsonObject } from './json-fields.ts';
 
 /** Runs the cases of one file. */
 export interface Replayer {
-  /** Why this case is left out: its tags, or what it needs that is not built (`needs ioapic`); none to run it. */
+  /** Why this case is left out: its tags, or what it needs that is not built (`needs protected mode`); none to run it. */
   exclusions(test: JsonObject): readonly string[];
   /** The case as the set names it, for reports and `--filter`. */
   idOf(test: JsonObject): string;

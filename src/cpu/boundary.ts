@@ -9,10 +9,18 @@ import {
   EXIT_REASON_INTERRUPT_WINDOW,
   EXIT_REASON_TRIPLE_FAULT,
 } from '../uapi/vmx.ts';
-import { ACTIVITY_ACTIVE, ACTIVITY_HLT, type Cpu, EXIT_QUAL_INTERNAL } from './cpu.ts';
+import {
+  ACTIVITY_ACTIVE,
+  ACTIVITY_HLT,
+  type Cpu,
+  EXIT_QUAL_INTERNAL,
+  FAULT_INTERNAL,
+  FAULT_NONE,
+} from './cpu.ts';
 import { deliverEvent } from './exceptions.ts';
 import { deliverNmi, interruptAllowed, nmiAllowed } from './interrupts.ts';
-import { DB_VECTOR, X86_CR0_PE } from './registers.ts';
+import { EVENT_EXCEPTION } from './protected-delivery.ts';
+import { DB_VECTOR, X86_CR0_PG } from './registers.ts';
 
 /** No reason to leave. */
 export const NO_EXIT = -1;
@@ -25,19 +33,23 @@ export function boundary(cpu: Cpu): number {
   if (cpu.queuedVector >= 0) {
     const vector = cpu.queuedVector;
     cpu.queuedVector = -1;
-    deliverEvent(cpu, vector, cpu.queuedErrorCode, cpu.eip, true);
+    deliverEvent(cpu, vector, cpu.queuedErrorCode, cpu.eip, EVENT_EXCEPTION);
   }
   if (cpu.pendingDebugTrap !== 0) {
     cpu.pendingDebugTrap = 0;
     cpu.dr[6] |= DR6_BS;
-    deliverEvent(cpu, DB_VECTOR, 0, cpu.eip, true);
+    deliverEvent(cpu, DB_VECTOR, 0, cpu.eip, EVENT_EXCEPTION);
   }
   if (cpu.pendingNmi !== 0 && nmiAllowed(cpu)) deliverNmi(cpu);
   if (cpu.activityState !== ACTIVITY_ACTIVE) {
     return cpu.activityState === ACTIVITY_HLT ? EXIT_REASON_HLT : EXIT_REASON_TRIPLE_FAULT;
   }
-  if ((cpu.cr0 & X86_CR0_PE) !== 0) {
-    cpu.internalError = 'protected mode (CR0.PE = 1) is not built yet';
+  if ((cpu.cr0 & X86_CR0_PG) !== 0) {
+    cpu.fault = FAULT_INTERNAL;
+    cpu.internalError = 'paging (CR0.PG = 1) is not built yet';
+  }
+  if (cpu.fault === FAULT_INTERNAL) {
+    cpu.fault = FAULT_NONE;
     cpu.exitQualification = EXIT_QUAL_INTERNAL;
     return EXIT_REASON_EXCEPTION_NMI;
   }

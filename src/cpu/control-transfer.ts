@@ -12,6 +12,7 @@ import { deliverEvent } from './exceptions.ts';
 import { loadIretFlags } from './flag-control.ts';
 import { getOf, getZf, signExtend } from './flags.ts';
 import { readDst, readReg } from './operand.ts';
+import { EVENT_SOFTWARE } from './protected-delivery.ts';
 import { BP_VECTOR, BR_VECTOR, DB_VECTOR, ECX, ESP, GP_VECTOR, OF_VECTOR } from './registers.ts';
 import { codeOffsetAllowed, loadSegmentReal } from './segments.ts';
 import { drop, peek, push, stackMask } from './stack.ts';
@@ -129,7 +130,7 @@ export function iret(cpu: Cpu, insn: Insn): number {
 
 /** A software interrupt: the frame holds the address of the next instruction. */
 function softwareInterrupt(cpu: Cpu, insn: Insn, vector: number): number {
-  deliverEvent(cpu, vector, 0, (cpu.eip + insn.len) | 0, false);
+  deliverEvent(cpu, vector, 0, (cpu.eip + insn.len) | 0, EVENT_SOFTWARE);
   // A shutdown must reach the boundary.
   cpu.attention = 1;
   return COLD_EVENT;

@@ -28,6 +28,8 @@ export const FAULT_NONE = 0;
 export const FAULT_EXCEPTION = 0x100;
 /** `Cpu.fault` when an access met no memory and the instruction must leave as an EPT violation. */
 export const FAULT_MMIO = 0x200;
+/** `Cpu.fault` when pio86 cannot go on: the run leaves with EXIT_QUAL_INTERNAL. */
+export const FAULT_INTERNAL = 0x400;
 /**
  * `Cpu.exitQualification` of EXIT_REASON_EXCEPTION_NMI: not an exception but a mode that pio86 does not run yet;
  * `Cpu.internalError` says which.
@@ -142,6 +144,13 @@ export class Cpu {
   tscOffset = 0;
   /** The clock's ticks at the start of this `runGuest`, so that RDTSC can tell the time inside it. */
   ticksAtEntry = 0;
+
+  /**
+   * 1 on a host that runs all guest code through KVM's instruction emulator (forced emulation; the host that the kvm vectors
+   * come from): port permission is the emulator's check instead of the processor's, and the inner stack of an event is
+   * read from the TSS without looking at its limit.
+   */
+  emulatedHost = 0;
 
   /** While not null, accesses to pages without memory go here instead of leaving as an EPT violation. */
   mmio: MmioPort | null = null;

@@ -14,13 +14,21 @@ import {
   type MmioPort,
 } from './cpu.ts';
 import { getEflags } from './flags.ts';
+import { deliverProtected, EVENT_EXCEPTION } from './protected-delivery.ts';
 import {
+  AC_VECTOR,
+  BP_VECTOR,
+  DB_VECTOR,
   DE_VECTOR,
   DF_VECTOR,
   ESP,
   GP_VECTOR,
+  NP_VECTOR,
+  OF_VECTOR,
   PF_VECTOR,
+  SS_VECTOR,
   TS_VECTOR,
+  X86_CR0_PE,
   X86_EFLAGS_AC,
   X86_EFLAGS_IF,
   X86_EFLAGS_RF,
@@ -88,18 +96,44 @@ function deliverRealMode(cpu: Cpu, vector: number, returnEip: number): void {
   cpu.eip = offset;
 }
 
+/** Exceptions that push an error code in protected mode. */
+const ERROR_CODE_VECTORS =
+  (1 << DF_VECTOR) |
+  (1 << TS_VECTOR) |
+  (1 << NP_VECTOR) |
+  (1 << SS_VECTOR) |
+  (1 << GP_VECTOR) |
+  (1 << PF_VECTOR) |
+  (1 << AC_VECTOR);
+
+/** Exceptions that are traps: the frame's EFLAGS has RF as it is. */
+const TRAP_VECTORS = (1 << DB_VECTOR) | (1 << BP_VECTOR) | (1 << OF_VECTOR) | (1 << DF_VECTOR);
+
+/** One attempt, through the IVT or the IDT. On a fault (`cpu.fault`) nothing has changed. */
+function deliverOnce(cpu: Cpu, vector: number, errorCode: number, returnEip: number, kind: number): void {
+  if ((cpu.cr0 & X86_CR0_PE) === 0) {
+    deliverRealMode(cpu, vector, returnEip);
+    return;
+  }
+  const isException = kind === EVENT_EXCEPTION;
+  const hasErrorCode = isException && vector < 32 && (ERROR_CODE_VECTORS & (1 << vector)) !== 0;
+  const isFault = isException && vector < 32 && (TRAP_VECTORS & (1 << vector)) === 0;
+  deliverProtected(cpu, vector, errorCode, hasErrorCode, returnEip, kind, isFault);
+}
+
 /**
  * Delivers event `vector` with `returnEip` on the frame. A fault on the way is delivered instead, or becomes a double
- * fault; a fault while that is delivered is a triple fault: `cpu.activityState` = ACTIVITY_SHUTDOWN.
+ * fault; a fault while that is delivered is a triple fault: `cpu.activityState` = ACTIVITY_SHUTDOWN. What cannot be
+ * delivered at all is left in `cpu.fault` (FAULT_INTERNAL).
  *
- * @param isException whether it is an exception (only those make double faults).
+ * @param kind EVENT_* (only exceptions make double faults).
  */
 export function deliverEvent(
   cpu: Cpu,
   vector: number,
   errorCode: number,
   returnEip: number,
-  isException: boolean,
+  kind: number,
 ): void {
   const instructionEip = cpu.eip;
   const mmio = cpu.mmio;
@@ -109,26 +143,29 @@ export function deliverEvent(
   cpu.repStarted = 0;
   cpu.activityState = ACTIVITY_ACTIVE;
   let current = vector;
-  let wasException = isException;
+  let code = errorCode;
+  let currentKind = kind;
   let eip = returnEip;
   for (;;) {
-    deliverRealMode(cpu, current, eip);
-    if (cpu.fault === FAULT_NONE) break;
+    deliverOnce(cpu, current, code, eip, currentKind);
+    if ((cpu.fault & FAULT_EXCEPTION) === 0) break;
     const second = cpu.fault & 0xff;
+    const wasException = currentKind === EVENT_EXCEPTION;
     cpu.fault = FAULT_NONE;
     if (wasException && current === DF_VECTOR) {
       cpu.activityState = ACTIVITY_SHUTDOWN;
       break;
     }
-    current = wasException && isDoubleFault(current, second) ? DF_VECTOR : second;
-    wasException = true;
+    const isDouble = wasException && isDoubleFault(current, second);
+    current = isDouble ? DF_VECTOR : second;
+    code = isDouble ? 0 : cpu.faultErrorCode;
+    currentKind = EVENT_EXCEPTION;
     eip = instructionEip;
   }
   cpu.mmio = mmio;
-  cpu.faultErrorCode = errorCode;
 }
 
 /** Delivers the exception that the instruction at `cpu.eip` left in `cpu.fault`. */
 export function deliverFault(cpu: Cpu): void {
-  deliverEvent(cpu, cpu.fault & ~FAULT_EXCEPTION, cpu.faultErrorCode, cpu.eip, true);
+  deliverEvent(cpu, cpu.fault & ~FAULT_EXCEPTION, cpu.faultErrorCode, cpu.eip, EVENT_EXCEPTION);
 }

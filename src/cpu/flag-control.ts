@@ -6,6 +6,7 @@
 import type { Insn } from '../decoder/insn.ts';
 import { type Cpu, FAULT_NONE, KVM_X86_SHADOW_INT_STI } from './cpu.ts';
 import { getCf, getEflags, getStatusFlags, setCf, setEflags, setStatusFlags } from './flags.ts';
+import { cpl, iopl } from './privilege.ts';
 import {
   AH,
   AL,
@@ -107,8 +108,12 @@ export function pushf(cpu: Cpu, insn: Insn): number {
   return COLD_NEXT;
 }
 
-/** Replaces the bits of `mask` in EFLAGS. */
-function mergeEflags(cpu: Cpu, image: number, mask: number): void {
+/** Replaces the bits of `wanted` in EFLAGS: IOPL only at level 0, IF only where CPL does not exceed IOPL. */
+function mergeEflags(cpu: Cpu, image: number, wanted: number): void {
+  let mask = wanted;
+  const level = cpl(cpu);
+  if (level > 0) mask &= ~X86_EFLAGS_IOPL;
+  if (level > iopl(cpu)) mask &= ~X86_EFLAGS_IF;
   setEflags(cpu, (getEflags(cpu) & ~mask) | (image & mask));
 }
 

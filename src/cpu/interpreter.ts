@@ -22,6 +22,8 @@ import {
   ACTIVITY_SHUTDOWN,
   type Cpu,
   FAULT_EXCEPTION,
+  FAULT_INTERNAL,
+  FAULT_MMIO,
   FAULT_NONE,
   KVM_X86_SHADOW_INT_MOV_SS,
 } from './cpu.ts';
@@ -86,7 +88,8 @@ function createRunner(cpu: Cpu): Runner {
   return function runGuest(budget: number): number {
     const start = budget > MAX_BUDGET ? MAX_BUDGET : budget | 0;
     let left = start | 0;
-    cpu.fault = FAULT_NONE;
+    // FAULT_INTERNAL of an event injected from outside stays: boundary() leaves with it.
+    if (cpu.fault !== FAULT_INTERNAL) cpu.fault = FAULT_NONE;
     for (;;) {
       cpu.attention = 0;
       const reason = boundary(cpu);
@@ -821,8 +824,10 @@ function createRunner(cpu: Cpu): Runner {
         cpu.eip = eip;
         if (single) cpu.sysFlags |= oneShot & X86_EFLAGS_RF;
         if ((cpu.fault & FAULT_EXCEPTION) === 0) {
-          // FAULT_MMIO
           if (single) cpu.interruptShadow = shadow;
+          completed = false;
+          // FAULT_INTERNAL: boundary() leaves with it.
+          if (cpu.fault !== FAULT_MMIO) break;
           cpu.fault = FAULT_NONE;
           return leave(cpu, eip, start - left - 1, EXIT_REASON_EPT_VIOLATION);
         }

@@ -5,6 +5,7 @@
  */
 import type { Cpu } from './cpu.ts';
 import { deliverEvent } from './exceptions.ts';
+import { EVENT_INTERRUPT } from './protected-delivery.ts';
 import { NMI_VECTOR, X86_EFLAGS_IF } from './registers.ts';
 
 /** Whether a maskable interrupt can be delivered at this instruction boundary. */
@@ -24,7 +25,7 @@ function isOpen(cpu: Cpu): boolean {
 
 /** Delivers a maskable interrupt now (VM-entry event injection). Ends HLT. */
 export function deliverInterrupt(cpu: Cpu, vector: number): void {
-  deliverEvent(cpu, vector, 0, cpu.eip, false);
+  deliverEvent(cpu, vector, 0, cpu.eip, EVENT_INTERRUPT);
   cpu.attention = 1;
 }
 
@@ -32,6 +33,6 @@ export function deliverInterrupt(cpu: Cpu, vector: number): void {
 export function deliverNmi(cpu: Cpu): void {
   cpu.pendingNmi = 0;
   cpu.nmiMasked = 1;
-  deliverEvent(cpu, NMI_VECTOR, 0, cpu.eip, false);
+  deliverEvent(cpu, NMI_VECTOR, 0, cpu.eip, EVENT_INTERRUPT);
   cpu.attention = 1;
 }

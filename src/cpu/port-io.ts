@@ -14,14 +14,27 @@ import {
   IO_QUAL_IN,
   IO_QUAL_PORT_SHIFT,
   IO_QUAL_STRING,
+  ioQualPort,
+  ioQualSize,
 } from '../uapi/vmx.ts';
+import { raise } from './access.ts';
+import { NO_EXIT } from './boundary.ts';
 import type { Cpu } from './cpu.ts';
-import { DX, EDI, ESI } from './registers.ts';
+import { portAllowed } from './io-permission.ts';
+import { DX, EDI, ESI, GP_VECTOR } from './registers.ts';
 
-/** Fills the exit information. @returns EXIT_REASON_IO_INSTRUCTION. In real mode every port is allowed. */
+/**
+ * Checks permission and fills the exit information.
+ *
+ * @returns EXIT_REASON_IO_INSTRUCTION, or NO_EXIT with #GP(0) raised.
+ */
 export function portIoExit(cpu: Cpu, insn: Insn): number {
   let qual = insn.ioQual;
   if ((qual & IO_QUAL_IMM) === 0) qual |= cpu.r16[DX] << IO_QUAL_PORT_SHIFT;
+  if (cpu.emulatedHost === 0 && !portAllowed(cpu, ioQualPort(qual), ioQualSize(qual))) {
+    raise(cpu, GP_VECTOR, 0);
+    return NO_EXIT;
+  }
   cpu.exitQualification = qual;
   cpu.exitInstructionLength = insn.len;
   cpu.exitInsn = insn;

@@ -167,6 +167,7 @@ export function vcpuRun(vcpu: Vcpu): number {
 export function kvmArchVcpuIoctlRun(vcpu: Vcpu, immediateExit: number): number {
   const { clock } = vcpu.kvm;
   const start = clock.ticks;
+  vcpu.cpu.emulatedHost = vcpu.forceEmulation;
   clock.ticks += vcpu.pio.ticksDue;
   vcpu.pio.ticksDue = 0;
   let r = completeUserspaceIo(vcpu);

@@ -9,18 +9,23 @@ import { KvmIoBus } from '../bus/io-bus.ts';
 import { GuestMemory } from '../cpu/memory.ts';
 import { I8254, PIT_FUNCTIONS } from '../devices/i8254.ts';
 import { PIC_FUNCTIONS, Pic8259 } from '../devices/i8259.ts';
+import { IOAPIC_FUNCTIONS, Ioapic } from '../devices/ioapic.ts';
+import { IOAPIC_DEFAULT_BASE_ADDRESS, IOAPIC_MEM_LENGTH, IOAPIC_NUM_PINS } from '../devices/ioapic-state.ts';
 import { IRQ_ROUTING_FUNCTIONS, IrqRouting } from '../devices/irq-routing.ts';
 import type { KvmFunctions, KvmShared, KvmTracepoints } from '../emulate/kvm-vcpu.ts';
 import { EmulatorError } from '../errors.ts';
 import { EEXIST, EINVAL, ENOENT, ENXIO } from '../uapi/errno.ts';
 import {
+  KVM_IRQCHIP_IOAPIC,
   KVM_IRQCHIP_PIC_MASTER,
   KVM_IRQCHIP_PIC_SLAVE,
+  KVM_MMIO_BUS,
   KVM_NR_BUSES,
   KVM_PIO_BUS,
   KVM_PIT_IRQ_SOURCE_ID,
   KVM_PIT_SPEAKER_DUMMY,
   KVM_USERSPACE_IRQ_SOURCE_ID,
+  type KvmIoapicState,
   type KvmPicState,
   type KvmPitState2,
 } from '../uapi/kvm.ts';
@@ -52,6 +57,7 @@ export class Vm implements KvmShared {
   /** The mirrored functions, plain or traced. */
   fn: KvmFunctions = KVM_FUNCTIONS;
   pic: Pic8259 | null = null;
+  ioapic: Ioapic | null = null;
   pit: I8254 | null = null;
   routing: IrqRouting | null = null;
   irqchipInKernel = false;
@@ -69,7 +75,7 @@ export class Vm implements KvmShared {
   }
 
   /**
-   * KVM_CREATE_IRQCHIP: the two 8259A, and GSI routing.
+   * KVM_CREATE_IRQCHIP: the two 8259A, the IOAPIC, and GSI routing, in the kernel's order.
    *
    * @returns 0; −EEXIST when there is one; −EINVAL when a vCPU exists already.
    */
@@ -81,8 +87,16 @@ export class Vm implements KvmShared {
     this.fn.kvmIoBusRegisterDev(bus, 0x20, 2, pic.devMaster);
     this.fn.kvmIoBusRegisterDev(bus, 0xa0, 2, pic.devSlave);
     this.fn.kvmIoBusRegisterDev(bus, 0x4d0, 2, pic.devEclr);
+    const ioapic = new Ioapic(this.clock);
+    this.fn.kvmIoBusRegisterDev(
+      this.buses[KVM_MMIO_BUS],
+      IOAPIC_DEFAULT_BASE_ADDRESS,
+      IOAPIC_MEM_LENGTH,
+      ioapic.dev,
+    );
     this.pic = pic;
-    this.routing = new IrqRouting(pic);
+    this.ioapic = ioapic;
+    this.routing = new IrqRouting(pic, ioapic);
     this.irqchipInKernel = true;
     this.#connect();
     return 0;
@@ -125,19 +139,30 @@ export class Vm implements KvmShared {
   }
 
   /** KVM_GET_IRQCHIP. @throws EmulatorError without one (the kernel's −ENXIO) or for another chip (−EINVAL). */
-  getIrqchip(chipId: number): KvmPicState {
-    if (this.pic === null) {
+  getIrqchip(chipId: PicChipId): KvmPicState;
+  getIrqchip(chipId: typeof KVM_IRQCHIP_IOAPIC): KvmIoapicState;
+  getIrqchip(chipId: number): KvmPicState | KvmIoapicState;
+  getIrqchip(chipId: number): KvmPicState | KvmIoapicState {
+    const { pic, ioapic } = this;
+    if (pic === null || ioapic === null) {
       throw new EmulatorError('E_STATE', 'KVM_GET_IRQCHIP: no in-kernel irqchip (ENXIO)');
     }
+    if (chipId === KVM_IRQCHIP_IOAPIC) return ioapic.getState();
     if (!isPic(chipId)) throw new EmulatorError('E_ARGUMENT', `KVM_GET_IRQCHIP: no chip ${chipId} (EINVAL)`);
-    return this.pic.getState(chipId);
+    return pic.getState(chipId);
   }
 
-  /** KVM_SET_IRQCHIP. @returns 0, −ENXIO without one, −EINVAL for another chip. */
-  setIrqchip(chipId: number, state: Readonly<KvmPicState>): number {
-    if (this.pic === null) return -ENXIO;
+  /** KVM_SET_IRQCHIP. @returns 0, −ENXIO without one, −EINVAL for another chip or another chip's state. */
+  setIrqchip(chipId: number, state: Readonly<KvmPicState> | Readonly<KvmIoapicState>): number {
+    const { pic, ioapic } = this;
+    if (pic === null || ioapic === null) return -ENXIO;
+    if ('redirtbl' in state) {
+      if (chipId !== KVM_IRQCHIP_IOAPIC || state.redirtbl.length !== IOAPIC_NUM_PINS) return -EINVAL;
+      ioapic.setState(state);
+      return 0;
+    }
     if (!isPic(chipId)) return -EINVAL;
-    this.pic.setState(chipId, state);
+    pic.setState(chipId, state);
     return 0;
   }
 
@@ -212,6 +237,7 @@ export class Vm implements KvmShared {
               ackIrq: (irqchip, pin) => trace.kvm_ack_irq(irqchip, pin),
             };
     }
+    if (this.ioapic !== null) this.ioapic.fn = this.#traced(IOAPIC_FUNCTIONS);
     if (this.pit !== null) this.pit.fn = this.#traced(PIT_FUNCTIONS);
     if (this.routing !== null) {
       this.routing.fn = this.#traced(IRQ_ROUTING_FUNCTIONS);
@@ -221,6 +247,9 @@ export class Vm implements KvmShared {
   }
 }
 
-function isPic(chipId: number): boolean {
+/** A chip whose state is a `kvm_pic_state`. */
+type PicChipId = typeof KVM_IRQCHIP_PIC_MASTER | typeof KVM_IRQCHIP_PIC_SLAVE;
+
+function isPic(chipId: number): chipId is PicChipId {
   return chipId === KVM_IRQCHIP_PIC_MASTER || chipId === KVM_IRQCHIP_PIC_SLAVE;
 }

@@ -316,6 +316,6 @@ describe('creation', () => {
     } as ConstructorParameters<typeof Kvm>[0]);
     const board = create({ kvm });
     expect(board.name).toBe(name);
-    expect(registered).toEqual(['32+2', '160+2', '1232+2', '64+4', '97+4']);
+    expect(registered).toEqual(['32+2', '160+2', '1232+2', `${0xfec0_0000}+256`, '64+4', '97+4']);
   });
 });

@@ -6,6 +6,7 @@ import {
   KVM_IRQCHIP_PIC_MASTER,
   KVM_MEM_LOG_DIRTY_PAGES,
   KVM_MEM_READONLY,
+  KVM_MMIO_BUS,
   KVM_PIO_BUS,
   KVM_PIT_SPEAKER_DUMMY,
 } from '../../../src/uapi/kvm.ts';
@@ -24,7 +25,14 @@ describe('in-kernel devices', () => {
     };
     const vm = new Kvm({ hooks }).createVm();
     expect([vm.createIrqchip(), vm.createPit2(SPEAKER)]).toEqual([0, 0]);
-    expect(seen).toEqual(['0x20 len:2', '0xa0 len:2', '0x4d0 len:2', '0x40 len:4', '0x61 len:4']);
+    expect(seen).toEqual([
+      '0x20 len:2',
+      '0xa0 len:2',
+      '0x4d0 len:2',
+      '0xfec00000 len:256',
+      '0x40 len:4',
+      '0x61 len:4',
+    ]);
   });
 
   it('carry the kernel’s ops symbols', () => {
@@ -38,12 +46,37 @@ describe('in-kernel devices', () => {
       'picdev_slave_ops',
       'picdev_eclr_ops',
     ]);
+    expect(vm.buses[KVM_MMIO_BUS].devices[0].ops).toBe('ioapic_mmio_ops');
     expect(vm.buses.map((bus) => [bus.idx, bus.dev_count])).toEqual([
-      [0, 0],
+      [0, 1],
       [1, 5],
       [2, 0],
       [3, 0],
     ]);
+  });
+
+  it('include an IOAPIC that KVM_SET_IRQCHIP stores and every GSI reaches beside the PIC', () => {
+    const vm = new Kvm().createVm();
+    vm.createIrqchip();
+    const state = vm.getIrqchip(KVM_IRQCHIP_IOAPIC);
+    // Pin 4: edge, unmasked, vector 0x34. No local APIC accepts it, but the edge is spent all the same.
+    state.redirtbl[4] = { low: 0x34, high: 0 };
+    expect(vm.setIrqchip(KVM_IRQCHIP_IOAPIC, state)).toBe(0);
+    expect(vm.getIrqchip(KVM_IRQCHIP_IOAPIC)).toEqual(state);
+    // 0 from the IOAPIC (delivered to nobody) and 1 from the PIC.
+    expect(vm.irqLine(4, 1)).toBe(1);
+    // GSI 20 has no PIC pin, and its IOAPIC pin is masked.
+    expect(vm.irqLine(20, 1)).toBe(-1);
+    expect(vm.getIrqchip(KVM_IRQCHIP_IOAPIC).irr).toBe(1 << 20);
+  });
+
+  it('refuse one chip’s state for another', () => {
+    const vm = new Kvm().createVm();
+    vm.createIrqchip();
+    const ioapic = vm.getIrqchip(KVM_IRQCHIP_IOAPIC);
+    expect(vm.setIrqchip(KVM_IRQCHIP_PIC_MASTER, ioapic)).toBe(-EINVAL);
+    expect(vm.setIrqchip(KVM_IRQCHIP_IOAPIC, { ...ioapic, redirtbl: [] })).toBe(-EINVAL);
+    expect(vm.setIrqchip(3, ioapic)).toBe(-EINVAL);
   });
 
   it('leave port 0x61 alone without KVM_PIT_SPEAKER_DUMMY', () => {
