@@ -1,6 +1,7 @@
 /** `pio86 bench`: rates of port I/O by path and of ordinary code, as medians of slopes between two sizes. */
 import { cpus } from 'node:os';
 import Table from 'cli-table3';
+import { EmulatorError } from '../errors.ts';
 import { BenchMachine } from './bench-machine.ts';
 import { type Spread, spreadOf } from './statistics.ts';
 import { romPair, WORKLOADS, type Workload } from './workloads.ts';
@@ -60,14 +61,18 @@ function table(rows: readonly BenchRow[]): string {
   return out.toString();
 }
 
-/** Measures and reports. @returns the exit code: 0, or 2 when nothing matches the filter. */
+/**
+ * Measures and reports. @returns the exit code, 0.
+ * @throws EmulatorError `E_ARGUMENT` when nothing matches the filter.
+ */
 export async function runBench(options: BenchOptions, out: LineWriter): Promise<number> {
   const chosen = WORKLOADS.filter((w) => w.name.includes(options.filter ?? ''));
   if (chosen.length === 0) {
-    out.line(
-      `bench: no workload matches "${options.filter}"; there are ${WORKLOADS.map((w) => w.name).join(', ')}`,
+    const names = WORKLOADS.map((w) => w.name).join(', ');
+    throw new EmulatorError(
+      'E_ARGUMENT',
+      `bench: no workload matches '${options.filter}'; there are ${names}`,
     );
-    return 2;
   }
   const rows: BenchRow[] = [];
   for (const workload of chosen) rows.push(measure(workload, options.samples));

@@ -3,26 +3,30 @@
  * slices of work. A reader that went away (`| head`) is no error: what is written after that vanishes.
  */
 import type { Writable } from 'node:stream';
+import { type CliError, inputError } from './cli-error.ts';
+import { fileErrorText } from './read-input.ts';
 
 /** One output with backpressure and a quiet EPIPE. */
 export class OutputStream {
   readonly #stream: Writable;
+  readonly #name: string;
   #full = false;
   #closed = false;
-  #error: Error | null = null;
+  #error: CliError | null = null;
   #waiting: (() => void)[] = [];
   /** Called whenever the stream takes data again, or never will. */
   onResume: (() => void) | null = null;
 
-  constructor(stream: Writable) {
+  /** @param name what messages call the stream, for example `standard output`. */
+  constructor(stream: Writable, name: string) {
     this.#stream = stream;
+    this.#name = name;
     stream.on('drain', () => {
       this.#full = false;
       this.#resume();
     });
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      this.#closed = true;
-      if (error.code !== 'EPIPE') this.#error = error;
+      this.#fail(error);
       this.#resume();
     });
     stream.on('close', () => {
@@ -41,7 +45,7 @@ export class OutputStream {
     return this.#full && !this.#closed;
   }
 
-  /** @throws what the stream failed with (disk full), but not EPIPE. */
+  /** @throws CliError that says what the stream failed with (disk full), but not EPIPE. */
   throwIfFailed(): void {
     if (this.#error !== null) throw this.#error;
   }
@@ -49,12 +53,16 @@ export class OutputStream {
   /** Hands `data` to the stream. Bytes are not copied: the caller must not change them afterwards. */
   write(data: string | Uint8Array): void {
     if (this.#closed || data.length === 0) return;
-    if (!this.#stream.write(data)) this.#full = true;
+    try {
+      if (!this.#stream.write(data)) this.#full = true;
+    } catch (error) {
+      this.#fail(error as NodeJS.ErrnoException); // standard output that is a file throws at once
+    }
   }
 
   /**
    * Resolves when the stream takes more, at once if it does already.
-   * @throws what the stream failed with (disk full), but not EPIPE.
+   * @throws CliError that says what the stream failed with (disk full), but not EPIPE.
    */
   async drained(): Promise<void> {
     while (this.isFull) {
@@ -74,6 +82,11 @@ export class OutputStream {
       });
     }
     this.throwIfFailed();
+  }
+
+  #fail(error: NodeJS.ErrnoException): void {
+    this.#closed = true;
+    if (error.code !== 'EPIPE') this.#error ??= inputError(`${this.#name}: ${fileErrorText(error)}`);
   }
 
   #resume(): void {

@@ -25,10 +25,11 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'no such file or directory',
   EACCES: 'permission denied',
   EISDIR: 'is a directory',
+  ENOSPC: 'no space left on device',
   ENOTDIR: 'a part of its path is not a directory',
 };
 
-/** Why a file could not be opened, in words. */
+/** Why a file could not be opened, read or written, in words. */
 export function fileErrorText(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code ?? '';
   return REASONS[code] ?? (error instanceof Error ? error.message : String(error));

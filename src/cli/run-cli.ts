@@ -7,13 +7,17 @@ import { CliError, exitCodeOf } from './cli-error.ts';
 import { colorsFor } from './colors.ts';
 import type { CommandContext, CommandSpec } from './command.ts';
 import { benchCommand } from './commands/bench.ts';
+import { bpftraceCommand } from './commands/bpftrace.ts';
+import { busesCommand } from './commands/buses.ts';
 import { conformCommand } from './commands/conform.ts';
 import { demoCommand } from './commands/demo.ts';
 import { explainCommand } from './commands/explain.ts';
 import { fuzzCommand } from './commands/fuzz.ts';
 import { ioportsCommand } from './commands/ioports.ts';
 import { runCommand } from './commands/run.ts';
-import { EXIT_BAD_INPUT, EXIT_BUG, EXIT_OK } from './exit-codes.ts';
+import { traceCommand } from './commands/trace.ts';
+import { detachTrace } from './detach-trace.ts';
+import { EXIT_BUG, EXIT_OK } from './exit-codes.ts';
 import type { CliIo } from './io.ts';
 import { OutputStream } from './output-stream.ts';
 import { buildProgram, usageErrorOf } from './program.ts';
@@ -25,18 +29,13 @@ export const COMMANDS: readonly CommandSpec[] = [
   runCommand,
   explainCommand,
   ioportsCommand,
+  busesCommand,
+  traceCommand,
+  bpftraceCommand,
   conformCommand,
   benchCommand,
   fuzzCommand,
 ];
-
-/**
- * `--trace` stands alone or with `=EVENTS`; without this a following FILE would be taken for the events.
- */
-function detachTrace(argv: readonly string[]): string[] {
-  const end = argv.indexOf('--');
-  return argv.map((arg, at) => (arg === '--trace' && (end < 0 || at < end) ? '--trace=' : arg));
-}
 
 function reportBug(context: CommandContext, error: unknown): void {
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -52,10 +51,11 @@ function reportBug(context: CommandContext, error: unknown): void {
  * @returns the exit code; nothing is thrown and the process is not ended.
  */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
-  const out = new OutputStream(io.stdout);
-  const err = new OutputStream(io.stderr);
+  const out = new OutputStream(io.stdout, 'standard output');
+  const err = new OutputStream(io.stderr, 'standard error');
   const context: CommandContext = { io, out, err, colors: colorsFor(io, io.stdout) };
   let exitCode = EXIT_OK;
+  let reported: unknown = null;
   const program = buildProgram(COMMANDS, {
     context,
     version: packageVersion(),
@@ -68,6 +68,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   } catch (thrown) {
     const name = COMMANDS.find((spec) => spec.name === argv[0])?.name ?? '';
     const error = thrown instanceof CommanderError ? usageErrorOf(thrown, name) : thrown;
+    reported = error;
     exitCode = error === null ? EXIT_OK : exitCodeOf(error);
     if (exitCode === EXIT_BUG && !(error instanceof CliError)) reportBug(context, error);
     else if (error instanceof Error) err.write(`pio86: ${error.message}\n`);
@@ -75,8 +76,8 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   try {
     await out.drained();
   } catch (error) {
-    err.write(`pio86: standard output: ${error instanceof Error ? error.message : String(error)}\n`);
-    return EXIT_BAD_INPUT;
+    if (error !== reported) err.write(`pio86: ${error instanceof Error ? error.message : String(error)}\n`);
+    return exitCodeOf(error);
   }
   return exitCode;
 }

@@ -3,6 +3,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { EmulatorError } from '../errors.ts';
 import { caseFromText, caseToText } from './case-text.ts';
 import { generateCase } from './generate-case.ts';
 import { StringIoJudge } from './judge-case.ts';
@@ -33,8 +34,6 @@ export interface LineSink {
 
 const EXIT_OK = 0;
 const EXIT_FINDING = 1;
-const EXIT_USAGE = 2;
-const EXIT_BAD_INPUT = 3;
 
 /** Version of the `--json` document. */
 const SCHEMA_VERSION = 1;
@@ -59,17 +58,17 @@ interface Tally {
   faults: number;
 }
 
-/** @returns the exit code: 0 nothing found, 1 a finding, 2 bad options, 3 a reproducer that cannot be read. */
+/**
+ * Fuzzes, or replays one case. @returns the exit code: 0 nothing found, 1 a finding.
+ * @throws EmulatorError `E_ARGUMENT` for bad options, `E_INPUT` for a reproducer that cannot be read.
+ */
 export async function runFuzz(
   options: FuzzOptions,
   out: LineSink,
   judge: StringIoJudge = new StringIoJudge(),
 ): Promise<number> {
   const problem = optionProblem(options);
-  if (problem !== null) {
-    out.line(problem);
-    return EXIT_USAGE;
-  }
+  if (problem !== null) throw new EmulatorError('E_ARGUMENT', problem);
   if (options.replay !== undefined) return replay(options, options.replay, out, judge);
   if (!options.json) out.line(`# ${options.target}: seed ${options.seed}, ${options.runs} runs`);
   const tally: Tally = { runs: 0, notJudged: 0, kernelAccesses: 0, userspaceAccesses: 0, faults: 0 };
@@ -113,8 +112,7 @@ function replay(options: FuzzOptions, path: string, out: LineSink, judge: String
   try {
     test = caseFromText(readFileSync(path, 'utf8'));
   } catch (error) {
-    out.line(`fuzz: ${path}: ${error instanceof Error ? error.message : String(error)}`);
-    return EXIT_BAD_INPUT;
+    throw new EmulatorError('E_INPUT', `${path}: ${error instanceof Error ? error.message : String(error)}`);
   }
   const { differences, isJudged } = judge.judge(test);
   if (options.json) {

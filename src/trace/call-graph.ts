@@ -7,8 +7,10 @@ import type { FunctionHooks } from '../kvm/functions.ts';
 
 /** One call and the calls it made. */
 export interface CallNode {
-  /** The kernel's name. */
+  /** The kernel's name; the text of an event. */
   readonly name: string;
+  /** An event that fired there, not a call: function_graph shows it as a comment. */
+  readonly isEvent?: true;
   readonly startNs: number;
   durationNs: number;
   readonly children: CallNode[];
@@ -37,6 +39,18 @@ export class CallGraphRecorder implements FunctionHooks {
     this.#open.push(node);
   }
 
+  /** Something happened inside the call that is open; outside of calls nobody is told. */
+  event(text: string): void {
+    const at = {
+      name: text,
+      isEvent: true as const,
+      startNs: this.#clock.nowNs,
+      durationNs: 0,
+      children: [],
+    };
+    this.#open.at(-1)?.children.push(at);
+  }
+
   leave(): void {
     const node = this.#open.pop();
     if (node === undefined) return;
@@ -50,13 +64,23 @@ function row(duration: string, depth: number, text: string): string {
 }
 
 function rows(node: CallNode, depth: number): string {
+  if (node.isEvent === true) return row('', depth, `/* ${node.name} */`);
   const duration = `${(node.durationNs / 1000).toFixed(3)} us`;
   if (node.children.length === 0) return row(duration, depth, `${node.name}();`);
   const inner = node.children.map((child) => rows(child, depth + 1)).join('');
   return row('', depth, `${node.name}() {`) + inner + row(duration, depth, '}');
 }
 
+/** function_graph's two header lines. */
+export const CALL_GRAPH_HEADER =
+  '# CPU  DURATION                FUNCTION CALLS\n# |     |   |                   |   |   |   |\n';
+
+/** One tree as function_graph prints it, without the header. */
+export function formatCallTree(root: CallNode): string {
+  return rows(root, 0);
+}
+
 /** The tree as function_graph prints it, with its two header lines. */
 export function formatCallGraph(root: CallNode): string {
-  return `# CPU  DURATION                FUNCTION CALLS\n# |     |   |                   |   |   |   |\n${rows(root, 0)}`;
+  return CALL_GRAPH_HEADER + formatCallTree(root);
 }

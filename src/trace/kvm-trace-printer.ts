@@ -61,6 +61,8 @@ export class KvmTracePrinter implements KvmTracepoints {
   readonly #sink: TextSink;
   readonly #code: CodeText;
   readonly #portText = new Map<number, string>();
+  /** The instruction of the latest I/O exit: the emulator moves RIP on before it leaves to userspace. */
+  #ioInsn: string | null = null;
 
   constructor(machine: TracedMachine, names: PortNames, events: ReadonlySet<TraceEvent>, sink: TextSink) {
     this.#machine = machine;
@@ -81,8 +83,10 @@ export class KvmTracePrinter implements KvmTracepoints {
   }
 
   kvm_exit(exitReason: number, rip: number, info1: number, info2: number): void {
+    const isIo = exitReason === EXIT_REASON_IO_INSTRUCTION;
+    if (isIo) this.#ioInsn = this.#insn();
     if (!this.#events.has('kvm_exit')) return;
-    const port = exitReason === EXIT_REASON_IO_INSTRUCTION ? this.#port(ioQualPort(info1)) : '';
+    const port = isIo ? this.#port(ioQualPort(info1)) : '';
     this.#line('kvm_exit: ', printKvmExit(exitReason, rip, info1, info2), this.#insn() + port);
   }
 
@@ -93,7 +97,11 @@ export class KvmTracePrinter implements KvmTracepoints {
   kvm_userspace_exit(reason: number, errno: number): void {
     if (!this.#events.has('kvm_userspace_exit')) return;
     const isIo = errno >= 0 && reason === KVM_EXIT_IO;
-    this.#line('kvm_userspace_exit: ', printKvmUserspaceExit(reason, errno), isIo ? this.#insn() : '');
+    this.#line(
+      'kvm_userspace_exit: ',
+      printKvmUserspaceExit(reason, errno),
+      isIo ? (this.#ioInsn ?? this.#insn()) : '',
+    );
   }
 
   kvm_emulate_insn(csBase: number, rip: number, bytes: Uint8Array, failed: boolean): void {

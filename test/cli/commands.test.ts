@@ -199,7 +199,13 @@ describe('pio86 fuzz', () => {
 
 describe('pio86 bench', () => {
   it('refuses a filter that matches nothing', async () => {
-    expect((await cli(['bench', '--filter', 'no such workload'])).exitCode).toBe(2);
+    expect(await cli(['bench', '--filter', 'no such workload'])).toMatchObject({
+      exitCode: 2,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /^pio86: bench: no workload matches 'no such workload'; there are out_pic, /,
+      ),
+    });
     expect(await cli(['bench', '--samples', '0'])).toMatchObject({ exitCode: 2 });
   });
 });

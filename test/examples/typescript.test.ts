@@ -6,7 +6,9 @@ import { ROOT } from '../../scripts/kvm-tags.ts';
 /** Runs an example against the built package, as its reader would. */
 function run(name: string): string[] {
   const file = join(ROOT, 'examples', `${name}.ts`);
-  return execFileSync(process.execPath, ['--import', 'tsx', file], { encoding: 'utf8', cwd: ROOT }).trim().split('\n');
+  return execFileSync(process.execPath, ['--import', 'tsx', file], { encoding: 'utf8', cwd: ROOT })
+    .trim()
+    .split('\n');
 }
 
 describe('the TypeScript examples', () => {

@@ -119,22 +119,20 @@ describe('fuzz string-io', () => {
   });
 
   it.each([
-    ['an unknown target', { target: 'floppy' }, 2, /no target "floppy" \(there is: string-io\)/],
-    ['no runs', { runs: 0 }, 2, /--runs 0/],
-    ['a seed beyond 32 bits', { seed: 2 ** 32 }, 2, /--seed 4294967296/],
-    ['a missing file', { replay: join(folder, 'absent') }, 3, /absent: ENOENT/],
-  ])('refuses %s in one line', async (_what, options, expected, message) => {
-    const { code, lines } = await fuzz(options);
-    expect(lines).toEqual([expect.stringMatching(message)]);
-    expect(code).toBe(expected);
+    ['an unknown target', { target: 'floppy' }, 'E_ARGUMENT', /no target "floppy" \(there is: string-io\)/],
+    ['no runs', { runs: 0 }, 'E_ARGUMENT', /--runs 0/],
+    ['a seed beyond 32 bits', { seed: 2 ** 32 }, 'E_ARGUMENT', /--seed 4294967296/],
+    ['a missing file', { replay: join(folder, 'absent') }, 'E_INPUT', /absent: ENOENT/],
+  ])('refuses %s in one line', async (_what, options, code, message) => {
+    await expect(fuzz(options)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
   });
 
   it('refuses a reproducer that is none', async () => {
     const path = join(folder, 'bad.txt');
     writeFileSync(path, 'target=string-io\npath=slow\ncode=6c\n');
-    expect(await fuzz({ replay: path })).toMatchObject({
-      code: 3,
-      text: expect.stringContaining('path needs one of fast, forced'),
+    await expect(fuzz({ replay: path })).rejects.toMatchObject({
+      code: 'E_INPUT',
+      message: expect.stringContaining('path needs one of fast, forced'),
     });
   });
 });

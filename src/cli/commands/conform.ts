@@ -15,9 +15,9 @@ export const conformCommand: CommandSpec<ConformCommandOptions> = {
     'Replays vector files (.jsonl, .jsonl.gz; a directory means all in it) and compares. What a ' +
     'file needs that is not there is excluded by name and counted. Exit code 1: something failed.',
   examples: [
-    'pio86 conform test/vectors/kvm/pio-real.jsonl.gz',
-    'pio86 conform --json test/vectors/kvm',
-    'pio86 conform --failures 20 --filter id=7 test/vectors/kvm/dev-pic.jsonl.gz',
+    'pio86 conform ../shared/vectors',
+    'pio86 conform --json vectors/kvm',
+    'pio86 conform --failures 20 --filter id=7 dev-pic.jsonl.gz',
   ],
   arguments: [{ name: '<paths...>', description: 'files and directories' }],
   options: [

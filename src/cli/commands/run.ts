@@ -76,7 +76,8 @@ export const runCommand: CommandSpec<RunOptions> = {
     },
     {
       flags: '--max-insns <n>',
-      description: 'end (exit code 5) after n instructions; a REP iteration counts as one',
+      description:
+        'end (exit code 5) after n instructions; a REP iteration counts as one, a batch of REP INS is not split',
       parse: (text) => parseCount('--max-insns', text, 1, Number.MAX_SAFE_INTEGER),
     },
     {

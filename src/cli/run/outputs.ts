@@ -12,7 +12,7 @@ import type { RunOptions } from './run-options.ts';
 
 function openOutput(option: string, path: string): OutputStream {
   try {
-    return new OutputStream(createWriteStream(path, { fd: openSync(path, 'w') }));
+    return new OutputStream(createWriteStream(path, { fd: openSync(path, 'w') }), `${option}: ${path}`);
   } catch (error) {
     throw usageError(`${option}: cannot write ${path}: ${fileErrorText(error)}`);
   }

@@ -11,6 +11,8 @@ export type RunEnd =
   | { readonly kind: 'max-insns' }
   | { readonly kind: 'timeout' }
   | { readonly kind: 'interrupted' }
+  /** A script that watches the run called exit(). */
+  | { readonly kind: 'script-exit' }
   /** Whoever read our output went away. */
   | { readonly kind: 'output-closed' };
 
@@ -37,6 +39,8 @@ export function endText(end: RunEnd): string {
       return '--timeout reached';
     case 'interrupted':
       return 'interrupted';
+    case 'script-exit':
+      return 'the script called exit()';
     case 'output-closed':
       return 'nobody reads the output any more';
     default:
@@ -57,6 +61,7 @@ export function endExitCode(end: RunEnd, guestExit: boolean): number {
     case 'halted':
     case 'idle':
     case 'reset':
+    case 'script-exit':
     case 'output-closed':
       return EXIT_OK;
     case 'shutdown':

@@ -16,13 +16,18 @@ import { Wakeup } from './host-time.ts';
 import { loadFiles } from './load-files.ts';
 import { openOutputs, type RunOutputs } from './outputs.ts';
 import { endExitCode, type RunEnd } from './run-end.ts';
-import { runLoop } from './run-loop.ts';
+import { type RunObserver, runLoop } from './run-loop.ts';
 import type { RunOptions } from './run-options.ts';
 import { NO_INPUT, type SerialInput, StdinInput } from './serial-input.ts';
 import { setEntry, setRegisters } from './set-registers.ts';
 import { type RunResult, summaryJson, summaryLine } from './summary.ts';
 
-function boardOptions({ err }: CommandContext, options: RunOptions, outputs: RunOutputs): BoardOptions {
+function boardOptions(
+  { err }: CommandContext,
+  options: RunOptions,
+  outputs: RunOutputs,
+  observer: RunObserver | null,
+): BoardOptions {
   return {
     memoryBytes: options.memory,
     ips: options.ips,
@@ -30,6 +35,7 @@ function boardOptions({ err }: CommandContext, options: RunOptions, outputs: Run
     unclaimed: options.unclaimed,
     forceEmulation: options.forceEmulation === true,
     onWarning: (line) => err.write(`pio86: warning: ${line}\n`),
+    ...(observer === null ? {} : { kvm: observer.kvm }),
     ...(outputs.serial === null ? {} : { serial: outputs.serial }),
     ...(options.rtc === undefined ? {} : { rtcSeconds: options.rtc }),
   };
@@ -41,9 +47,11 @@ function attachListeners(
   options: RunOptions,
   names: PortNames,
   outputs: RunOutputs,
+  observed: Board['vcpu']['trace'],
 ): AccessCounter {
   const counter = new AccessCounter();
-  let listener: Board['vcpu']['trace'] = options.json === true ? counter : null;
+  let listener = observed;
+  if (options.json === true) listener = listener === null ? counter : new TracepointFan(listener, counter);
   if (outputs.trace !== null) {
     const machine = { clock: board.vm.clock, memory: board.vm.memory, cpu: board.vcpu.cpu };
     const events = parseTraceEvents(options.trace ?? '');
@@ -54,24 +62,25 @@ function attachListeners(
   return counter;
 }
 
-/** Runs one guest. @returns the exit code. */
+/** Runs one guest; `observer` looks on. @returns the exit code. */
 export async function runGuestCommand(
   context: CommandContext,
   file: string | undefined,
   options: RunOptions,
+  observer: RunObserver | null = null,
 ): Promise<number> {
   parseTraceEvents(options.trace ?? '');
   const files = await loadFiles(context, file, options);
   const portMap = options.ioports === undefined ? [] : await readPortTree(options.ioports, context.io);
   const outputs = openOutputs(context, options);
   try {
-    const board = createBoard(options.board, boardOptions(context, options, outputs));
+    const board = createBoard(options.board, boardOptions(context, options, outputs, observer));
     const names = portNamesOf(board, portMap);
     loadImage(board, files.plan, files.extra);
     if (options.entry !== undefined) setEntry(board, options.entry);
     if (options.reg !== undefined) setRegisters(board, options.reg);
-    const counter = attachListeners(board, options, names, outputs);
-    const end = await runWithHost(context, file, options, outputs, board, files.plan.rom !== null);
+    const counter = attachListeners(board, options, names, outputs, observer?.tracepoints ?? null);
+    const end = await runWithHost(context, file, options, outputs, board, files.plan.rom !== null, observer);
     const exitCode = endExitCode(end, options.guestExit === true);
     if (end.kind === 'interrupted' || end.kind === 'timeout') context.io.exitSoon(exitCode);
     const result: RunResult = {
@@ -100,6 +109,7 @@ async function runWithHost(
   outputs: RunOutputs,
   board: Board,
   isRom: boolean,
+  observer: RunObserver | null,
 ): Promise<RunEnd> {
   const wakeup = new Wakeup();
   let interrupted = false;
@@ -115,7 +125,8 @@ async function runWithHost(
       maxInsns: options.maxInsns ?? Number.POSITIVE_INFINITY,
       timeoutMs: (options.timeout ?? Number.POSITIVE_INFINITY) * 1000,
       clock: options.clock,
-      isTraced: outputs.trace !== null,
+      isTraced: outputs.trace !== null || observer !== null,
+      observer,
       input,
       outputs: outputs.all,
       wakeup,

@@ -4,6 +4,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Board, BoardEnd } from '../../boards/board.ts';
+import type { Kvm } from '../../kvm/kvm.ts';
 import type { Gathered } from './guest-output.ts';
 import { hostNowMs, type Wakeup } from './host-time.ts';
 import { Pacer, WALL_SLICES_A_SECOND } from './pacer.ts';
@@ -24,6 +25,19 @@ const TURN_MS = 15;
 /** Output is handed on when this much waits. */
 const FLUSH_PENDING = 1 << 18;
 
+/** Somebody who looks on while the guest runs, from the machine's creation on. */
+export interface RunObserver {
+  /** The machine comes from it. */
+  readonly kvm: Kvm;
+  readonly tracepoints: Board['vcpu']['trace'];
+  /** True ends the run. */
+  readonly isDone: boolean;
+  /** Called between slices. */
+  poll(): void;
+  /** A slice is no longer than this. */
+  ticksToInterval(): number;
+}
+
 /** What the loop watches besides the guest. */
 export interface RunControl {
   /** Limit of `vcpu.instructions`. */
@@ -37,6 +51,7 @@ export interface RunControl {
   /** Woken by input, by Ctrl-C and by outputs that take data again. */
   readonly wakeup: Wakeup;
   isInterrupted(): boolean;
+  readonly observer: RunObserver | null;
   /** Whether a guest's reset starts it anew (a ROM) instead of ending the run. */
   readonly restartsOnReset: boolean;
 }
@@ -78,7 +93,9 @@ class RunLoop {
     while (end === null) {
       const left = this.#control.maxInsns - this.#board.vcpu.instructions;
       if (left <= 0) return { kind: 'max-insns' };
-      const next = this.#after(this.#runSlice(left));
+      const result = this.#runSlice(left);
+      if (this.#control.observer?.isDone === true) return { kind: 'script-exit' };
+      const next = this.#after(result);
       if ('end' in next) return next.end;
       if (next.waitMs > 0 || this.#turnIsDue()) end = await this.#turn(next.waitMs);
     }
@@ -86,11 +103,13 @@ class RunLoop {
   }
 
   #runSlice(left: number): BoardEnd {
-    const { input } = this.#control;
+    const { input, observer } = this.#control;
     this.#fed = input.feed(this.#receive);
     this.#inputSlice = this.#fed > 0 ? INPUT_SLICE_TICKS : Math.min(this.#inputSlice * 2, this.#slice);
     const startMs = hostNowMs();
-    const result = this.#board.run(Math.min(left, input.pending > 0 ? this.#inputSlice : this.#slice));
+    const slice = Math.min(left, input.pending > 0 ? this.#inputSlice : this.#slice);
+    const result = this.#board.run(observer === null ? slice : Math.min(slice, observer.ticksToInterval()));
+    observer?.poll();
     const tookMs = hostNowMs() - startMs;
     if (tookMs < SLICE_TARGET_MS) this.#slice = Math.min(this.#slice * 2, this.#maxSlice);
     else if (tookMs > 2 * SLICE_TARGET_MS) this.#slice = Math.max(this.#slice >>> 1, INPUT_SLICE_TICKS);

@@ -29,7 +29,7 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 describe('OutputStream', () => {
   it('waits until the stream takes more', async () => {
     const slow = new SlowStream();
-    const out = new OutputStream(slow);
+    const out = new OutputStream(slow, 'slow');
     out.write('abcdef');
     expect(out.isFull).toBe(true);
     let isDrained = false;
@@ -45,7 +45,7 @@ describe('OutputStream', () => {
 
   it('calls onResume when the stream takes more', async () => {
     const slow = new SlowStream();
-    const out = new OutputStream(slow);
+    const out = new OutputStream(slow, 'slow');
     let resumed = 0;
     out.onResume = () => resumed++;
     out.write('abcdef');
@@ -56,7 +56,7 @@ describe('OutputStream', () => {
 
   it('goes quiet when the reader goes away', async () => {
     const slow = new SlowStream();
-    const out = new OutputStream(slow);
+    const out = new OutputStream(slow, 'slow');
     out.write('abcdef');
     slow.take(withCode('EPIPE'));
     await out.drained();
@@ -68,18 +68,30 @@ describe('OutputStream', () => {
 
   it('passes every other failure on', async () => {
     const slow = new SlowStream();
-    const out = new OutputStream(slow);
+    const out = new OutputStream(slow, 'slow');
     out.write('abcdef');
     slow.take(withCode('ENOSPC'));
     await turn();
-    await expect(out.drained()).rejects.toThrow('ENOSPC');
-    expect(() => out.throwIfFailed()).toThrow('ENOSPC');
-    await expect(out.end()).rejects.toThrow('ENOSPC');
+    const failure = { name: 'CliError', exitCode: 3, message: 'slow: no space left on device' };
+    await expect(out.drained()).rejects.toMatchObject(failure);
+    expect(() => out.throwIfFailed()).toThrow(failure.message);
+    await expect(out.end()).rejects.toMatchObject(failure);
+  });
+
+  it('takes a stream that throws at once for one that failed', async () => {
+    const broken = new SlowStream();
+    broken.write = () => {
+      throw withCode('ENOSPC');
+    };
+    const out = new OutputStream(broken, 'broken');
+    out.write('abcdef');
+    expect(out.closed).toBe(true);
+    await expect(out.drained()).rejects.toThrow('broken: no space left on device');
   });
 
   it('ends a stream when its data is out', async () => {
     const slow = new SlowStream();
-    const out = new OutputStream(slow);
+    const out = new OutputStream(slow, 'slow');
     out.write('a');
     let isEnded = false;
     const ended = out.end().then(() => {

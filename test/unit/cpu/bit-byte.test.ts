@@ -82,6 +82,18 @@ describe('BT BTS BTR BTC', () => {
         ramOut: { 'ds:0002': '01' },
       },
       {
+        asm: 'a32 btc [ebx],ax with a negative offset',
+        code: '67 0f bb 03',
+        in: { eax: 0xffef, ebx: 0x8000 },
+        ramOut: { 'ds:7ffc': '00 80' },
+      },
+      {
+        asm: 'a32 o32 btc [ebx],eax with a negative offset',
+        code: '67 66 0f bb 03',
+        in: { eax: 0xffff_ffdf, ebx: 0x8000 },
+        ramOut: { 'ds:7ff8': '00 00 00 80' },
+      },
+      {
         asm: 'bt word [bx],15 with an immediate stays in its word',
         code: '0f ba 27 0f',
         ram: { 'ds:0010': '00 80' },

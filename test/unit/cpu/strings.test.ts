@@ -232,6 +232,19 @@ describe('string instructions', () => {
     expect(test.state).toMatchObject({ ecx: 0, esi: 0x3001, edi: 0x4fff });
   });
 
+  it.each([1, 2, 10])(
+    'a repeated compare that faults has the flags from before it (slices of %i)',
+    (slice) => {
+      const test = new TestCpu()
+        .reset({ esi: 0, edi: 0xfffb, ecx: 9, eflags: STATUS & ~ZF })
+        .poke('eip', 'f3 a7');
+      for (let i = 0; i < 6 && test.vector === null; i++) test.run(slice);
+      expect(test.vector).toBe(GP);
+      expect(test.frame.flags).toBe((STATUS & ~ZF) | 2);
+      expect(test.state).toMatchObject({ ecx: 7, esi: 4, edi: 0xffff });
+    },
+  );
+
   it('overlapping MOVSB repeats a pattern', () => {
     const test = new TestCpu().reset({ es: 0x2000, ecx: 6, esi: 0x20, edi: 0x22 }).poke('ds:0020', '01 02');
     test.poke('eip', 'f3 a4').run(7);

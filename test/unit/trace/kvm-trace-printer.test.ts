@@ -50,6 +50,16 @@ describe('KvmTracePrinter', () => {
     expect(text()).toMatch(/ \| in al,dx ; port 0x1234 \(unclaimed\)\n$/);
   });
 
+  it('shows the OUT at an exit to userspace although the emulator has moved RIP on', () => {
+    const { trace, cpu, text } = printer([0xe6, 0x43, 0x90], 'kvm_userspace_exit');
+    trace.kvm_exit(30, 0x10, 0x0043_0040, 0);
+    cpu.eip = 0x12;
+    trace.kvm_userspace_exit(2, 0);
+    expect(text()).toBe(
+      '[0.000000130] 0100:0012  kvm_userspace_exit: reason KVM_EXIT_IO (2) | out 0x43,al\n',
+    );
+  });
+
   it('prints only the chosen events', () => {
     const { trace, text } = printer([0xec], 'kvm_set_irq');
     trace.kvm_entry(0x10);

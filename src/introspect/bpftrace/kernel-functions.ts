@@ -1,0 +1,159 @@
+/**
+ * The kernel's functions as probes see them: which of ours stands for which, and what their arguments and results are
+ * in the kernel's order and meaning (the `@kvm` tags; a test compares the two).
+ */
+import { IO_NOT_HANDLED } from '../../bus/io-device.ts';
+import { PIT_FUNCTIONS } from '../../devices/i8254.ts';
+import { PIC_FUNCTIONS } from '../../devices/i8259.ts';
+import { IOAPIC_FUNCTIONS } from '../../devices/ioapic.ts';
+import { IRQ_ROUTING_FUNCTIONS } from '../../devices/irq-routing.ts';
+import { KVM_FUNCTIONS } from '../../kvm/functions.ts';
+import { kernelName } from '../../trace/call-graph.ts';
+import { EOPNOTSUPP } from '../../uapi/errno.ts';
+
+/** Every function that goes through a table: kernel name → our name. */
+export const PROBED_FUNCTIONS: ReadonlyMap<string, string> = new Map(
+  [KVM_FUNCTIONS, PIT_FUNCTIONS, PIC_FUNCTIONS, IOAPIC_FUNCTIONS, IRQ_ROUTING_FUNCTIONS].flatMap((table) =>
+    Object.keys(table).map((name): [string, string] => [kernelName(name), name]),
+  ),
+);
+
+/** Functions of a kernel that nothing here calls: a probe on them attaches and never fires. */
+export const SILENT_FUNCTIONS: ReadonlySet<string> = new Set([
+  'coalesced_mmio_write',
+  'ioeventfd_in_range',
+  'ioeventfd_write',
+  'kvm_assign_ioeventfd',
+  'kvm_assign_ioeventfd_idx',
+  'kvm_deassign_ioeventfd',
+  'kvm_deassign_ioeventfd_idx',
+  'kvm_ioeventfd',
+  'kvm_vm_ioctl_register_coalesced_mmio',
+  'kvm_vm_ioctl_unregister_coalesced_mmio',
+]);
+
+/**
+ * Where the kernel's arguments come from, where they are not ours one for one: a number is ours, `vcpu`, `ctxt` and
+ * `kvm` are the machine's, `idx` is the bus number of our first, `ptr` is a pointer to the caller's stack, `0` is
+ * written `zero`.
+ */
+const ARGUMENTS: Readonly<Record<string, string>> = {
+  kvm_io_bus_read: 'vcpu idx 1 2 ptr',
+  kvm_io_bus_write: 'vcpu idx 1 2 ptr',
+  kvm_io_bus_write_cookie: 'vcpu idx 1 2 ptr 4',
+  __kvm_io_bus_read: 'vcpu 0 ptr ptr',
+  __kvm_io_bus_write: 'vcpu 0 ptr ptr',
+  kvm_iodevice_read: 'vcpu 0 1 2 ptr',
+  kvm_iodevice_write: 'vcpu 0 1 2 ptr',
+  kvm_io_bus_register_dev: 'kvm idx 1 2 3',
+  kvm_io_bus_unregister_dev: 'kvm idx 1',
+  vmx_handle_exit: '0 zero',
+  emulator_pio_in_emulated: 'ctxt 1 2 3 4',
+  emulator_pio_out_emulated: 'ctxt 1 2 3 4',
+  kernel_pio: '0 3',
+  x86_emulate_instruction: '0 zero 1 zero zero',
+  x86_decode_emulated_instruction: '0 zero zero zero',
+  x86_emulate_insn: 'ctxt',
+  check_perm_in: 'ctxt',
+  check_perm_out: 'ctxt',
+  emulator_io_permitted: 'ctxt 1 2',
+  emulator_io_port_access_allowed: 'ctxt 1 2',
+  em_in: 'ctxt',
+  em_out: 'ctxt',
+  pio_in_emulated: 'ctxt 1 2 3',
+  pit_ioport_write: 'vcpu 0 1 2 ptr',
+  pit_ioport_read: 'vcpu 0 1 2 ptr',
+  speaker_ioport_write: 'vcpu 0 1 2 ptr',
+  speaker_ioport_read: 'vcpu 0 1 2 ptr',
+  pic_irq_request: 'kvm 1',
+  pic_clear_isr: '1 2',
+  pic_get_irq: '1',
+  pic_intack: '1 2',
+  kvm_pic_read_irq: 'kvm',
+  kvm_pic_reset: '1',
+  pic_ioport_write: '1 2 3',
+  pic_poll_read: '1 2',
+  pic_ioport_read: '1 2',
+  picdev_write: '0 1 2 ptr',
+  picdev_read: '0 1 2 ptr',
+  picdev_master_write: 'vcpu 0 1 2 ptr',
+  picdev_master_read: 'vcpu 0 1 2 ptr',
+  picdev_slave_write: 'vcpu 0 1 2 ptr',
+  picdev_slave_read: 'vcpu 0 1 2 ptr',
+  picdev_eclr_write: 'vcpu 0 1 2 ptr',
+  picdev_eclr_read: 'vcpu 0 1 2 ptr',
+  kvm_ioapic_update_eoi_one: 'vcpu 0 1 2',
+  kvm_ioapic_update_eoi: 'vcpu 1 2',
+  ioapic_mmio_read: 'vcpu 0 1 2 ptr',
+  ioapic_mmio_write: 'vcpu 0 1 2 ptr',
+  kvm_set_irq: 'kvm 1 2 3 4',
+  kvm_notify_acked_irq: 'kvm 1 2',
+  kvm_fire_mask_notifiers: 'kvm 1 2 3',
+};
+
+/** Ours answer with the value read; the kernel's with 0 or −EOPNOTSUPP. */
+const READERS =
+  /^(?:__)?kvm_io_bus_read$|^kvm_iodevice_read$|_ioport_read$|^picdev_.*read$|^ioapic_mmio_read$/;
+/** Ours answer whether it was taken. */
+const WRITERS = /^kvm_io_bus_write$|^kvm_iodevice_write$|_ioport_write$|^picdev_.*write$|^ioapic_mmio_write$/;
+/** Ports of one chip: no bus device, so what they return is the value. */
+const CHIP_PORTS = /^(?:pic|elcr)_ioport_/;
+
+/** A place on the kernel's stack. */
+const STACK_POINTER = 0xffff_b048_0123_fd80n;
+
+/** What arguments are looked up in. */
+export interface ArgumentSource {
+  readonly vcpu: object | null;
+  readonly ctxt: object | null;
+  readonly kvm: object | null;
+  addressOf(object: object): bigint;
+}
+
+/** A value of ours as the kernel's 64 bits. */
+function word(value: unknown, source: ArgumentSource): bigint {
+  switch (typeof value) {
+    case 'number':
+      return BigInt(Math.trunc(value));
+    case 'boolean':
+      return value ? 1n : 0n;
+    case 'object':
+      return value === null ? 0n : BigInt.asIntN(64, source.addressOf(value));
+    default:
+      return 0n;
+  }
+}
+
+function argument(token: string, args: readonly unknown[], source: ArgumentSource): bigint {
+  switch (token) {
+    case 'vcpu':
+      return word(source.vcpu, source);
+    case 'ctxt':
+      return word(source.ctxt, source);
+    case 'kvm':
+      return word(source.kvm, source);
+    case 'idx':
+      return word((args[0] as { idx: number }).idx, source);
+    case 'ptr':
+      return BigInt.asIntN(64, STACK_POINTER);
+    case 'zero':
+      return 0n;
+    default:
+      return word(args[Number(token)], source);
+  }
+}
+
+/** `arg0`, `arg1` … of a call. */
+export function kernelArguments(name: string, args: readonly unknown[], source: ArgumentSource): bigint[] {
+  const tokens = ARGUMENTS[name]?.split(' ') ?? args.map((_, i) => String(i));
+  return tokens.map((token) => argument(token, args, source));
+}
+
+/** `retval` of a call. */
+export function kernelResult(name: string, retval: unknown, source: ArgumentSource): bigint {
+  if (!CHIP_PORTS.test(name)) {
+    if (READERS.test(name)) return retval === IO_NOT_HANDLED ? BigInt(-EOPNOTSUPP) : 0n;
+    if (WRITERS.test(name)) return retval === true ? 0n : BigInt(-EOPNOTSUPP);
+  }
+  return word(retval, source);
+}

@@ -1,0 +1,67 @@
+/**
+ * KVM's tracepoints as records with the kernel's field names (Linux 6.12: arch/x86/kvm/trace.h,
+ * include/trace/events/kvm.h, TP_STRUCT__entry), for listeners that treat all of them alike.
+ */
+import type { KvmTracepoints } from '../emulate/kvm-vcpu.ts';
+
+/** Name of a tracepoint. */
+export type TracepointName = keyof KvmTracepoints;
+
+/** Fields of one event, in the kernel's order. */
+export type TracepointFields = Readonly<Record<string, number>>;
+
+/** Fields that each tracepoint has. */
+export const TRACEPOINT_FIELDS: Readonly<Record<TracepointName, readonly string[]>> = {
+  kvm_pio: ['rw', 'port', 'size', 'count', 'val'],
+  kvm_exit: ['exit_reason', 'guest_rip', 'isa', 'info1', 'info2', 'intr_info', 'error_code', 'vcpu_id'],
+  kvm_entry: ['vcpu_id', 'rip'],
+  kvm_userspace_exit: ['reason', 'errno'],
+  kvm_emulate_insn: ['rip', 'csbase', 'len', 'flags', 'failed'],
+  kvm_inj_exception: ['exception', 'has_error', 'error_code'],
+  kvm_inj_virq: ['vector'],
+  kvm_set_irq: ['gsi', 'level', 'irq_source_id'],
+  kvm_pic_set_irq: ['chip', 'pin', 'elcr', 'imr', 'coalesced'],
+  kvm_ack_irq: ['irqchip', 'pin'],
+};
+
+const VCPU_ID = 0;
+/** KVM_ISA_VMX. */
+const ISA_VMX = 1;
+
+/** Tracepoints that hand every event to `fire`. */
+export function recordTracepoints(
+  fire: (name: TracepointName, fields: TracepointFields) => void,
+): KvmTracepoints {
+  return {
+    kvm_pio: (write, port, size, count, val) =>
+      fire('kvm_pio', { rw: write ? 1 : 0, port, size, count, val: val >>> 0 }),
+    kvm_exit: (exit_reason, guest_rip, info1, info2) =>
+      fire('kvm_exit', {
+        exit_reason,
+        guest_rip,
+        isa: ISA_VMX,
+        info1: info1 >>> 0,
+        info2: info2 >>> 0,
+        intr_info: 0,
+        error_code: 0,
+        vcpu_id: VCPU_ID,
+      }),
+    kvm_entry: (rip) => fire('kvm_entry', { vcpu_id: VCPU_ID, rip }),
+    kvm_userspace_exit: (reason, errno) => fire('kvm_userspace_exit', { reason, errno }),
+    kvm_emulate_insn: (csbase, rip, bytes, failed) =>
+      fire('kvm_emulate_insn', {
+        rip,
+        csbase: csbase >>> 0,
+        len: bytes.length,
+        flags: 0,
+        failed: failed ? 1 : 0,
+      }),
+    kvm_inj_exception: (exception, hasError, error_code) =>
+      fire('kvm_inj_exception', { exception, has_error: hasError ? 1 : 0, error_code }),
+    kvm_inj_virq: (vector) => fire('kvm_inj_virq', { vector }),
+    kvm_set_irq: (gsi, level, irq_source_id) => fire('kvm_set_irq', { gsi, level, irq_source_id }),
+    kvm_pic_set_irq: (chip, pin, elcr, imr, coalesced) =>
+      fire('kvm_pic_set_irq', { chip, pin, elcr, imr, coalesced: coalesced ? 1 : 0 }),
+    kvm_ack_irq: (irqchip, pin) => fire('kvm_ack_irq', { irqchip, pin }),
+  };
+}

@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { createPcBoard } from '../../../src/boards/pc.ts';
+import { formatBuses, readBuses } from '../../../src/introspect/buses.ts';
+import { Kvm } from '../../../src/kvm/kvm.ts';
+import { KVM_PIO_BUS } from '../../../src/uapi/kvm.ts';
+
+/** What a drgn program printed on a real kernel, in the file this project came from. */
+function seedText(): string {
+  const seed = readFileSync(new URL('./buses.seed.txt', import.meta.url), 'utf8');
+  return mask(seed);
+}
+
+/** Addresses and the pid differ from machine to machine. */
+function mask(text: string): string {
+  return text.replace(/0xffff[0-9a-f]{12}/g, 'ADDRESS').replace(/userspace_pid:\d+/, 'userspace_pid:PID');
+}
+
+describe('pio86’s drgn text of kvm.buses', () => {
+  it('is a real kernel’s but for addresses and pid', () => {
+    expect(mask(formatBuses(readBuses(createPcBoard().vm)))).toBe(seedText());
+  });
+
+  it('is the same in every run', () => {
+    expect(readBuses(createPcBoard().vm)).toEqual(readBuses(createPcBoard().vm));
+  });
+
+  it('lays what shares a structure side by side', () => {
+    const { buses } = readBuses(createPcBoard().vm);
+    const at = new Map(buses[KVM_PIO_BUS].range.map(({ ops, dev }) => [ops, BigInt(dev)]));
+    const distance = (a: string, b: string) => (at.get(b) ?? 0n) - (at.get(a) ?? 0n);
+    expect(distance('picdev_master_ops', 'picdev_slave_ops')).toBe(8n);
+    expect(distance('picdev_master_ops', 'picdev_eclr_ops')).toBe(16n);
+    expect(distance('pit_dev_ops', 'speaker_dev_ops')).toBe(8n);
+    expect(new Set(at.values()).size).toBe(5);
+  });
+
+  it('shows a device without an ops symbol as a null pointer', () => {
+    const vm = new Kvm().createVm();
+    const dev = { name: 'mine', read: () => 0, write: () => true };
+    vm.fn.kvmIoBusRegisterDev(vm.buses[KVM_PIO_BUS], 0x80, 1, dev);
+    const text = formatBuses(readBuses(vm));
+    expect(text).toContain('=>range[0] addr:0x80 len:1 dev:\n');
+    expect(text).toContain('        .ops = (const struct kvm_io_device_ops *)0x0,\n');
+    expect(readBuses(vm).buses[KVM_PIO_BUS].range[0]).toMatchObject({ device: 'mine', ops: null });
+  });
+});
