@@ -5,7 +5,7 @@
  * Order: an exception or single-step trap that an exit handler has queued, then an interrupt of the PIC.
  */
 import type { Cpu } from '../cpu/cpu.ts';
-import { deliverInterrupt, interruptAllowed } from '../cpu/interrupts.ts';
+import { deliverInterrupt, interruptAllowed, nmiAllowed } from '../cpu/interrupts.ts';
 import { DB_VECTOR, X86_EFLAGS_IF } from '../cpu/registers.ts';
 import type { Vcpu } from './vcpu.ts';
 
@@ -49,6 +49,6 @@ export function kvmCheckAndInjectEvents(vcpu: Vcpu): void {
 export function vcpuHasEvents(vcpu: Vcpu): boolean {
   const { cpu } = vcpu;
   const { pic } = vcpu.kvm;
-  if (exceptionPending(cpu) || cpu.pendingNmi !== 0) return true;
+  if (exceptionPending(cpu) || (cpu.pendingNmi !== 0 && nmiAllowed(cpu))) return true;
   return pic !== null && pic.output !== 0 && (cpu.sysFlags & X86_EFLAGS_IF) !== 0;
 }

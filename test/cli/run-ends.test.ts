@@ -27,6 +27,15 @@ describe('pio86 run ends', () => {
     expect((await cli(['run', '--guest-exit', exit5])).exitCode).toBe(11);
   });
 
+  it('with 5 at --max-insns, at the latest after the batch of REP INS that is under way', async () => {
+    const rep = guests.bytes('b9 ff ff 31 ff f3 6c eb f7 ; l: mov cx,0xffff / xor di,di / rep insb / jmp l');
+    const { exitCode, stderr } = await cli(['run', '--max-insns', '3000', folder.file('rep.bin', rep)]);
+    const ran = Number(/: ([\d,]+) instructions/.exec(stderr)?.[1]?.replaceAll(',', ''));
+    expect(exitCode).toBe(5);
+    expect(ran).toBeGreaterThanOrEqual(3000);
+    expect(ran).toBeLessThan(3000 + 1024);
+  });
+
   it('with 4 at a triple fault', async () => {
     const { exitCode, stderr } = await cli(['run', folder.file('triple.bin', guests.TRIPLE_FAULT)]);
     expect([exitCode, stderr]).toEqual([4, expect.stringContaining('pio86: guest fault: triple fault')]);
