@@ -75,7 +75,7 @@ describe('CPUID', () => {
 
 describe('an access to a hole', () => {
   it('goes to the MMIO bus, then to the board', () => {
-    const { vm, vcpu } = withDs(0xfec0_0000, 'a10000a30400f4');
+    const { vm, vcpu } = withDs(0xfed0_0000, 'a10000a30400f4');
     const seen: string[] = [];
     const device: IoDevice = {
       name: 'mmio',
@@ -85,12 +85,12 @@ describe('an access to a hole', () => {
       },
       write: () => false,
     };
-    vm.fn.kvmIoBusRegisterDev(vm.buses[KVM_MMIO_BUS], 0xfec0_0000, 0x10, device);
+    vm.fn.kvmIoBusRegisterDev(vm.buses[KVM_MMIO_BUS], 0xfed0_0000, 0x10, device);
     const board = new LogBus(vm);
     vcpu.userspaceMmio = board;
     expect([vcpu.kvmRun(), vcpu.run.exit_reason]).toEqual([0, KVM_EXIT_HLT]);
-    expect(seen).toEqual(['r fec00000 2 @0']);
-    expect(board.log).toEqual(['out fec00004 2 beef @1']);
+    expect(seen).toEqual(['r fed00000 2 @0']);
+    expect(board.log).toEqual(['out fed00004 2 beef @1']);
     expect(vcpu.getRegs().eax).toBe(0x1122_beef);
     expect(vcpu.stat.mmio_exits).toBe(2);
     expect(vm.clock.ticks).toBe(3);
