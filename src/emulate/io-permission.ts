@@ -5,30 +5,17 @@
  * Intel SDM vol. 1, “I/O Permission Bit Map”.
  */
 import { readLinear } from '../cpu/access.ts';
-import { type Cpu, FAULT_NONE } from '../cpu/cpu.ts';
-import {
-  AR_DPL_SHIFT,
-  AR_P,
-  AR_UNUSABLE,
-  GP_VECTOR,
-  X86_CR0_PE,
-  X86_EFLAGS_IOPL,
-  X86_EFLAGS_VM,
-} from '../cpu/registers.ts';
-import { SEG_SS, SEG_TR } from '../decoder/insn.ts';
+import { FAULT_NONE } from '../cpu/cpu.ts';
+import { cpl, iopl } from '../cpu/privilege.ts';
+import { AR_P, AR_UNUSABLE, GP_VECTOR, X86_CR0_PE, X86_EFLAGS_VM } from '../cpu/registers.ts';
+import { SEG_TR } from '../decoder/insn.ts';
 import type { KvmVcpu } from './kvm-vcpu.ts';
 import { X86EMUL_CONTINUE, X86EMUL_PROPAGATE_FAULT } from './x86emul.ts';
 
-const IOPL_SHIFT = 12;
 /** Limit of the smallest 32-bit TSS that has an I/O map base. */
 const TSS_MIN_LIMIT = 103;
 /** Offset of the I/O map base in a 32-bit TSS. */
 const TSS_IOPB_BASE_OFFSET = 102;
-
-/** Current privilege level. */
-function currentPrivilegeLevel(cpu: Cpu): number {
-  return (cpu.segAttr[SEG_SS] >> AR_DPL_SHIFT) & 3;
-}
 
 /**
  * Whether the I/O bitmap decides: always in virtual-8086 mode, in protected mode when CPL > IOPL, never in real mode.
@@ -39,7 +26,7 @@ export function emulatorBadIopl(vcpu: KvmVcpu): boolean {
   const { cpu } = vcpu;
   if ((cpu.cr0 & X86_CR0_PE) === 0) return false;
   if ((cpu.sysFlags & X86_EFLAGS_VM) !== 0) return true;
-  return currentPrivilegeLevel(cpu) > (cpu.sysFlags & X86_EFLAGS_IOPL) >> IOPL_SHIFT;
+  return cpl(cpu) > iopl(cpu);
 }
 
 /** A word of the TSS, read as the supervisor; −1 when it cannot be read. */
