@@ -9,6 +9,8 @@ import { romPair, WORKLOADS, type Workload } from './workloads.ts';
 /** What the command line says. */
 export interface BenchOptions {
   readonly samples: number;
+  /** Only these workloads, by their whole name; none = all. */
+  readonly names: readonly string[];
   /** Only workloads whose name contains this. */
   readonly filter?: string;
   readonly json: boolean;
@@ -60,19 +62,26 @@ function table(rows: readonly BenchRow[]): string {
   return out.toString();
 }
 
+/** @throws EmulatorError `E_ARGUMENT` for a name that is none, and when nothing matches the filter. */
+function choose({ names, filter = '' }: BenchOptions): readonly Workload[] {
+  const known = WORKLOADS.map((w) => w.name);
+  const chosen = WORKLOADS.filter(
+    (w) => (names.length === 0 || names.includes(w.name)) && w.name.includes(filter),
+  );
+  const wrong = names.find((name) => !known.includes(name)) ?? (chosen.length === 0 ? filter : undefined);
+  if (wrong === undefined) return chosen;
+  throw new EmulatorError(
+    'E_ARGUMENT',
+    `bench: no workload matches '${wrong}'; there are ${known.join(', ')}`,
+  );
+}
+
 /**
  * Measures and reports. @returns the exit code, 0.
- * @throws EmulatorError `E_ARGUMENT` when nothing matches the filter.
+ * @throws EmulatorError `E_ARGUMENT` when no workload is meant.
  */
 export async function runBench(options: BenchOptions, out: LineWriter): Promise<number> {
-  const chosen = WORKLOADS.filter((w) => w.name.includes(options.filter ?? ''));
-  if (chosen.length === 0) {
-    const names = WORKLOADS.map((w) => w.name).join(', ');
-    throw new EmulatorError(
-      'E_ARGUMENT',
-      `bench: no workload matches '${options.filter}'; there are ${names}`,
-    );
-  }
+  const chosen = choose(options);
   const rows: BenchRow[] = [];
   const machine = new BenchMachine(romPair(WORKLOADS[0].work).small);
   for (const workload of chosen) rows.push(measure(machine, workload, options.samples));

@@ -206,6 +206,10 @@ describe('pio86 bench', () => {
         /^pio86: bench: no workload matches 'no such workload'; there are out_pic, /,
       ),
     });
+    expect(await cli(['bench', 'out_pic', 'out'])).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringMatching(/^pio86: bench: no workload matches 'out'; there are out_pic, /),
+    });
     expect(await cli(['bench', '--samples', '0'])).toMatchObject({ exitCode: 2 });
   });
 });

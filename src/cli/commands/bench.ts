@@ -14,7 +14,13 @@ export const benchCommand: CommandSpec<BenchCommandOptions> = {
   description:
     'Measures port dispatch by path (fast path, emulator, exit to userspace, REP) and whole ' +
     'workloads. Prints median and spread.',
-  examples: ['pio86 bench', 'pio86 bench --filter out_pic --samples 9', 'pio86 bench --json'],
+  examples: [
+    'pio86 bench',
+    'pio86 bench out_pic crc --samples 9',
+    'pio86 bench --filter out',
+    'pio86 bench --json',
+  ],
+  arguments: [{ name: '[names...]', description: 'workloads, such as out_pic; default all' }],
   options: [
     {
       flags: '--samples <n>',
@@ -25,11 +31,11 @@ export const benchCommand: CommandSpec<BenchCommandOptions> = {
     { flags: '--filter <text>', description: 'only workloads whose name contains this' },
     { flags: '--json', description: 'print one JSON document' },
   ],
-  async action({ out }, _args, options) {
+  async action({ out }, names, options) {
     const { runBench } = await import('../../bench/run-bench.ts');
     const filter = options.filter === undefined ? {} : { filter: options.filter };
     return runBench(
-      { samples: options.samples, json: options.json === true, ...filter },
+      { names, samples: options.samples, json: options.json === true, ...filter },
       { line: (text) => out.write(`${text}\n`) },
     );
   },
