@@ -10,11 +10,12 @@ import type { Vm, VmOptions } from '../../kvm/vm.ts';
 import { kernelName } from '../../trace/call-graph.ts';
 import { KernelAddresses, USERSPACE_COMM, USERSPACE_PID } from '../kernel-addresses.ts';
 import { recordTracepoints, type TracepointFields, type TracepointName } from '../tracepoints.ts';
-import { type CompiledProbe, type ProbeContext, ScriptCompiler, type ScriptHost } from './compile.ts';
+import { type CompiledProbe, ScriptCompiler } from './compile.ts';
 import { type ArgumentSource, kernelArguments, kernelResult, PROBED_FUNCTIONS } from './kernel-functions.ts';
 import { ScriptMap } from './map-store.ts';
 import { parseScript } from './parse.ts';
 import { type ProbePoint, resolvePoint } from './probe-points.ts';
+import type { ProbeContext, ScriptHost } from './script-scope.ts';
 
 /** Strings are shorter than this without BPFTRACE_STRLEN. */
 export const DEFAULT_STRLEN = 64;
