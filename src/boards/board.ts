@@ -6,6 +6,7 @@ import type { ByteSink } from '../bus/irq-line.ts';
 import type { Kvm } from '../kvm/kvm.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Vm } from '../kvm/vm.ts';
+import type { ExtraDevice } from './extra-devices.ts';
 
 /** What happens when a guest touches a port or address that nobody claims. */
 export type UnclaimedPolicy = 'open-bus' | 'warn' | 'error';
@@ -28,6 +29,8 @@ export interface BoardOptions {
   onWarning?: (line: string) => void;
   /** IN and OUT also through the instruction emulator (emIn, emOut). Default false. */
   forceEmulation?: boolean;
+  /** Devices beyond the board's own. Default: none. */
+  extraDevices?: readonly ExtraDevice[];
   /** The KVM to create the machine with, for probes that watch its creation. Default: a new one. */
   kvm?: Kvm;
 }

@@ -28,12 +28,13 @@ import {
   DEFAULT_RTC_SECONDS,
   type PortRange,
 } from './board.ts';
-import type { BoardDevice, BoardPlan } from './board-plan.ts';
+import { BoardMemory } from './board-memory.ts';
+import type { BoardDevice, BoardPlan, DeviceWiring } from './board-plan.ts';
+import { createExtraDevices } from './extra-devices.ts';
 import { GsiLine } from './gsi-line.ts';
 import { addRom, checkedMemoryBytes, checkedRtcSeconds } from './memory-map.ts';
 import { kernelPorts, ownPorts } from './port-map.ts';
 import { Unclaimed } from './unclaimed.ts';
-import { UnclaimedMemory } from './unclaimed-memory.ts';
 import { UserBus } from './user-bus.ts';
 
 const SLICE: BoardEnd = { kind: 'slice' };
@@ -75,7 +76,7 @@ export class Machine implements Board {
     this.#picStates = [vm.getIrqchip(KVM_IRQCHIP_PIC_MASTER), vm.getIrqchip(KVM_IRQCHIP_PIC_SLAVE)];
     this.#ioapicState = vm.getIrqchip(KVM_IRQCHIP_IOAPIC);
     this.#pitState = vm.getPit2();
-    const devices = plan.createDevices({
+    const wiring: DeviceWiring = {
       clock: vm.clock,
       gsi: (n) => new GsiLine(vm, n),
       serial: options.serial ?? NO_SINK,
@@ -85,7 +86,11 @@ export class Machine implements Board {
       onExit: (code) => this.#stop({ kind: 'exit', code }),
       onReset: (source) => this.#stop({ kind: 'reset', source }),
       setA20: (isOpen) => this.#setA20(isOpen),
-    });
+    };
+    const devices = [
+      ...plan.createDevices(wiring),
+      ...createExtraDevices(options.extraDevices ?? [], wiring),
+    ];
     this.devices = new Map(devices.map((device) => [device.name, device]));
     this.#unclaimed = new Unclaimed({
       policy: options.unclaimed ?? 'open-bus',
@@ -97,7 +102,7 @@ export class Machine implements Board {
     this.#bus = new UserBus(assignments, this.#unclaimed);
     this.portMap = [...kernelPorts(vm), ...ranges].sort((a, b) => a.base - b.base);
     this.vcpu.userspace = this.#bus;
-    this.vcpu.userspaceMmio = new UnclaimedMemory(vm.memory, this.#unclaimed);
+    this.vcpu.userspaceMmio = new BoardMemory(vm.memory, this.devices, this.#unclaimed);
     this.vcpu.forceEmulation = options.forceEmulation === true ? 1 : 0;
   }
 

@@ -8,6 +8,7 @@ export { A20Gate } from './a20-gate.ts';
 export { fillCmosLayout } from './cmos-layout.ts';
 export { DebugConsole } from './debug-console.ts';
 export { ExitPort } from './exit-port.ts';
+export { FwCfg, type FwCfgState } from './fw-cfg.ts';
 export { I8042, type I8042State, type I8042Wiring } from './i8042.ts';
 export { I8254, type I8254Options } from './i8254.ts';
 export { KVM_PIT_FREQ, type KvmKpitState, type PitFunctions, type PitLine } from './i8254-state.ts';
@@ -23,6 +24,8 @@ export {
   type IrqRoutingTrace,
 } from './irq-routing.ts';
 export { Mc146818, type Mc146818Options, type Mc146818State, RTC_IRQ, RTC_PORT } from './mc146818.ts';
+export { PcTestdev, type PcTestdevState } from './pc-testdev.ts';
+export { PcTestdevIomem } from './pc-testdev-iomem.ts';
 export { AcpiPmTimer, nsToPmTicks } from './pm-timer.ts';
 export { Port92, type Port92Wiring } from './port92.ts';
 export { PostCodeLatch } from './post-code.ts';

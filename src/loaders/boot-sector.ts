@@ -53,6 +53,13 @@ export function planBootSector(image: Image): LoadPlan {
     format: 'boot',
     writes: [{ name, gpa: BOOT_LOAD_ADDRESS, bytes }],
     rom: null,
-    start: { cs: 0, ip: BOOT_LOAD_ADDRESS, dataSegment: 0, sp: BOOT_LOAD_ADDRESS, dx: BOOT_DRIVE },
+    start: {
+      mode: 'real',
+      cs: 0,
+      ip: BOOT_LOAD_ADDRESS,
+      dataSegment: 0,
+      sp: BOOT_LOAD_ADDRESS,
+      dx: BOOT_DRIVE,
+    },
   };
 }

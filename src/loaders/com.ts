@@ -113,6 +113,7 @@ export function planCom(image: Image): LoadPlan {
     writes,
     rom: null,
     start: {
+      mode: 'real',
       cs: COM_SEGMENT,
       ip: COM_ORIGIN,
       dataSegment: COM_SEGMENT,

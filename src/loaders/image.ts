@@ -12,7 +12,7 @@ export interface Image {
 }
 
 /** How the bytes of an image are to be understood. */
-export type ImageFormat = 'raw' | 'boot' | 'bios' | 'com';
+export type ImageFormat = 'raw' | 'boot' | 'bios' | 'com' | 'multiboot';
 
 /** Bytes for one range of guest-physical memory. */
 export interface MemoryWrite {
@@ -21,6 +21,8 @@ export interface MemoryWrite {
   /** First guest-physical address. */
   readonly gpa: number;
   readonly bytes: Uint8Array;
+  /** Bytes of memory that must be there, where it is more than `bytes`: the rest stays as it is, zero. */
+  readonly span?: number;
 }
 
 /** A place in real-mode code. */
@@ -30,12 +32,27 @@ export interface RealModeEntry {
 }
 
 /** Registers that differ from zero when a guest starts in real mode. */
-export interface StartState extends RealModeEntry {
+export interface RealModeStart extends RealModeEntry {
+  readonly mode: 'real';
   /** SS, DS, ES, FS and GS. */
   readonly dataSegment: number;
   readonly sp: number;
   readonly dx: number;
 }
+
+/**
+ * A guest that starts in flat 32-bit protected mode: all segments from 0 to 4 GiB, paging off, IF = 0, other registers 0.
+ * There is no GDT: the guest loads its own before it loads a segment register.
+ */
+export interface FlatStart {
+  readonly mode: 'flat32';
+  readonly eip: number;
+  readonly eax: number;
+  readonly ebx: number;
+}
+
+/** How a guest starts. */
+export type StartState = RealModeStart | FlatStart;
 
 /** Everything that loading an image changes. */
 export interface LoadPlan {

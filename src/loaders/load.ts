@@ -3,8 +3,10 @@
  */
 import type { Board } from '../boards/board.ts';
 import type { GuestMemory } from '../cpu/memory.ts';
+import { X86_CR0_PE } from '../cpu/registers.ts';
 import { EmulatorError } from '../errors.ts';
-import { hex, type LoadPlan, type MemoryWrite, type StartState } from './image.ts';
+import type { KvmRegs, KvmSegment } from '../uapi/kvm.ts';
+import { type FlatStart, hex, type LoadPlan, type MemoryWrite, type RealModeStart } from './image.ts';
 
 /** The machine to load into. */
 export type LoadTarget = Pick<Board, 'vm' | 'vcpu' | 'addRom'>;
@@ -12,9 +14,14 @@ export type LoadTarget = Pick<Board, 'vm' | 'vcpu' | 'addRom'>;
 const ONE_MIB = 0x10_0000;
 const FOUR_GIB = 0x1_0000_0000;
 
+/** Bytes of memory that the write needs. */
+function sizeOf(write: MemoryWrite): number {
+  return Math.max(write.bytes.length, write.span ?? 0);
+}
+
 function checkWrite(memory: GuestMemory, write: MemoryWrite): void {
   let at = write.gpa;
-  const end = write.gpa + write.bytes.length;
+  const end = write.gpa + sizeOf(write);
   while (at < end) {
     const slot = memory.slotAt(at);
     if (slot === null) {
@@ -23,32 +30,61 @@ function checkWrite(memory: GuestMemory, write: MemoryWrite): void {
         start ? 'E_ARGUMENT' : 'E_IMAGE_SIZE',
         start
           ? `${write.name}: no memory at its load address ${hex(at)}; give more with --memory`
-          : `${write.name}: too large, ${hex(write.bytes.length)} bytes at ${hex(write.gpa)} run past the end of memory at ${hex(at)}; give more with --memory`,
+          : `${write.name}: too large, ${hex(sizeOf(write))} bytes at ${hex(write.gpa)} run past the end of memory at ${hex(at)}; give more with --memory`,
       );
     }
     at = slot.gpa + slot.mem.length;
   }
 }
 
-function setStartState(vcpu: LoadTarget['vcpu'], start: StartState): void {
+/** All registers zero, EFLAGS as after reset. */
+const NO_REGS: KvmRegs = {
+  eax: 0,
+  ebx: 0,
+  ecx: 0,
+  edx: 0,
+  esi: 0,
+  edi: 0,
+  ebp: 0,
+  esp: 0,
+  eip: 0,
+  eflags: 2,
+};
+
+/** What a boot loader's flat descriptors leave in the segment registers; the selectors are GRUB's. */
+const FLAT_CODE: KvmSegment = {
+  selector: 0x10,
+  base: 0,
+  limit: 0xffff_ffff,
+  type: 11,
+  s: 1,
+  dpl: 0,
+  present: 1,
+  db: 1,
+  l: 0,
+  g: 1,
+  avl: 0,
+  unusable: 0,
+};
+const FLAT_DATA: KvmSegment = { ...FLAT_CODE, selector: 0x18, type: 3 };
+
+function startFlat(vcpu: LoadTarget['vcpu'], { eip, eax, ebx }: FlatStart): void {
+  const sregs = vcpu.getSregs();
+  sregs.cr0 |= X86_CR0_PE;
+  sregs.cs = FLAT_CODE;
+  for (const name of ['ds', 'es', 'fs', 'gs', 'ss'] as const) sregs[name] = FLAT_DATA;
+  vcpu.setSregs(sregs);
+  vcpu.setRegs({ ...NO_REGS, eip, eax, ebx });
+}
+
+function startReal(vcpu: LoadTarget['vcpu'], start: RealModeStart): void {
   const sregs = vcpu.getSregs();
   for (const name of ['ds', 'es', 'fs', 'gs', 'ss', 'cs'] as const) {
     const selector = name === 'cs' ? start.cs : start.dataSegment;
     sregs[name] = { ...sregs[name], selector, base: selector * 16, limit: 0xffff };
   }
   vcpu.setSregs(sregs);
-  vcpu.setRegs({
-    eax: 0,
-    ebx: 0,
-    ecx: 0,
-    edx: start.dx,
-    esi: 0,
-    edi: 0,
-    ebp: 0,
-    esp: start.sp,
-    eip: start.ip,
-    eflags: 2,
-  });
+  vcpu.setRegs({ ...NO_REGS, edx: start.dx, esp: start.sp, eip: start.ip });
 }
 
 /**
@@ -66,5 +102,7 @@ export function loadImage(target: LoadTarget, plan: LoadPlan, extra: readonly Me
     target.addRom(plan.rom, FOUR_GIB - plan.rom.length);
   }
   for (const write of writes) target.vm.memory.write(write.gpa, write.bytes);
-  if (plan.start !== null) setStartState(target.vcpu, plan.start);
+  const { start } = plan;
+  if (start?.mode === 'real') startReal(target.vcpu, start);
+  if (start?.mode === 'flat32') startFlat(target.vcpu, start);
 }

@@ -23,6 +23,6 @@ export function planRaw(image: Image, gpa: number = RAW_LOAD_ADDRESS): LoadPlan 
     format: 'raw',
     writes: [{ name: image.name, gpa, bytes: image.bytes }],
     rom: null,
-    start: { ...realModeEntry(gpa), dataSegment: 0, sp: RAW_STACK_TOP, dx: 0 },
+    start: { mode: 'real', ...realModeEntry(gpa), dataSegment: 0, sp: RAW_STACK_TOP, dx: 0 },
   };
 }

@@ -3,6 +3,7 @@ import { usageError } from '../cli-error.ts';
 import { type CommandSpec, collect } from '../command.ts';
 import { parseAddress, parseCount, parseSize } from '../numbers.ts';
 import {
+  parseDevice,
   parseLoad,
   parseReg,
   parseRtc,
@@ -34,10 +35,11 @@ export const runCommand: CommandSpec<RunOptions> = {
     {
       flags: '--format <format>',
       description:
-        'what FILE is; auto tells by name and content: .com, BIOS ROM, boot sector, else raw at 0x1000',
-      choices: ['auto', 'raw', 'boot', 'bios', 'com'],
+        'what FILE is; auto tells by name and content: .com, Multiboot, BIOS ROM, boot sector, else raw at 0x1000',
+      choices: ['auto', 'raw', 'boot', 'bios', 'com', 'multiboot'],
       default: 'auto',
     },
+    { flags: '--append <text>', description: 'command line of a Multiboot image, behind its name' },
     {
       flags: '--load <file@addr>',
       description:
@@ -66,6 +68,11 @@ export const runCommand: CommandSpec<RunOptions> = {
         "kvm: the kernel's PIC and PIT, UART, debug consoles, exit port; pc: also CMOS, keyboard controller, …",
       choices: ['kvm', 'pc'],
       default: 'pc',
+    },
+    {
+      flags: '--device <name>',
+      description: "add a device (repeatable): pc-testdev, kvm-unit-tests' test device with fw_cfg (0x510)",
+      parse: collect(parseDevice),
     },
     {
       flags: '--memory <size>',

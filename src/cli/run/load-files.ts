@@ -35,7 +35,12 @@ export async function loadFiles(
     extra.push({ name: path, gpa: linearOf(address), bytes: (await readImage(path, io, limit)).bytes });
   }
   if (file !== undefined) {
-    return { name: file, plan: planImage(await readImage(file, io, limit), options.format), extra };
+    const image = await readImage(file, io, limit);
+    const machine = {
+      memoryBytes: options.memory,
+      ...(options.append === undefined ? {} : { commandLine: options.append }),
+    };
+    return { name: file, plan: planImage(image, options.format, machine), extra };
   }
   const [program, ...rest] = extra;
   if (program === undefined) {

@@ -37,6 +37,7 @@ function boardOptions(
     onWarning: (line) => err.write(`pio86: warning: ${line}\n`),
     ...(observer === null ? {} : { kvm: observer.kvm }),
     ...(outputs.serial === null ? {} : { serial: outputs.serial }),
+    ...(options.device === undefined ? {} : { extraDevices: options.device }),
     ...(options.rtc === undefined ? {} : { rtcSeconds: options.rtc }),
   };
 }

@@ -1,6 +1,8 @@
 /**
  * What `pio86 run` understands, and how its own kinds of values are read.
  */
+import { EXTRA_DEVICES, type ExtraDevice } from '../../boards/extra-devices.ts';
+import type { IMAGE_FORMATS } from '../../loaders/detect.ts';
 import { usageError } from '../cli-error.ts';
 import { type FarAddress, parseAddress, parseNumber } from '../numbers.ts';
 
@@ -23,12 +25,15 @@ export type SerialOption =
 
 /** The options of `pio86 run`, parsed. Names are commander's: `--max-insns` is `maxInsns`. */
 export interface RunOptions {
-  readonly format: 'auto' | 'raw' | 'boot' | 'bios' | 'com';
+  readonly format: (typeof IMAGE_FORMATS)[number];
+  /** Command line of a Multiboot image. */
+  readonly append?: string;
   readonly load?: readonly LoadOption[];
   readonly entry?: FarAddress;
   readonly mode: 'real';
   readonly reg?: readonly RegOption[];
   readonly board: 'kvm' | 'pc';
+  readonly device?: readonly ExtraDevice[];
   readonly memory: number;
   readonly maxInsns?: number;
   /** Seconds of the host. */
@@ -59,6 +64,13 @@ const REGISTER_LIMITS: ReadonlyMap<string, number> = new Map([
   ...limits('cs ds es fs gs ss', 0xffff),
   ...limits('al cl dl bl ah ch dh bh', 0xff),
 ]);
+
+/** Parses the name of a device. */
+export function parseDevice(text: string): ExtraDevice {
+  const device = EXTRA_DEVICES.find((name) => name === text);
+  if (device === undefined) throw usageError(`--device: '${text}' is not one of ${EXTRA_DEVICES.join(', ')}`);
+  return device;
+}
 
 /** Parses `FILE@ADDR`; the last `@` counts. */
 export function parseLoad(text: string): LoadOption {

@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { Board } from '../../../src/boards/board.ts';
+import { EXTRA_DEVICES } from '../../../src/boards/extra-devices.ts';
 import { createKvmBoard } from '../../../src/boards/kvm.ts';
 import { createPcBoard } from '../../../src/boards/pc.ts';
-import { PORT_TABLE } from '../../../src/boards/port-table.ts';
+import { MEMORY_TABLE, PORT_TABLE } from '../../../src/boards/port-table.ts';
 import { BOCHS_DEBUG_PORT, SEABIOS_DEBUG_PORT } from '../../../src/devices/debug-console.ts';
 import { EXIT_PORT, EXIT_PORT_LEN } from '../../../src/devices/exit-port.ts';
+import { FW_CFG_PORT, FW_CFG_PORT_LEN } from '../../../src/devices/fw-cfg.ts';
 import { I8042_COMMAND_PORT, I8042_DATA_PORT } from '../../../src/devices/i8042-reg.ts';
 import { RTC_LEN, RTC_PORT } from '../../../src/devices/mc146818.ts';
+import { TESTDEV_IO_PORT, TESTDEV_IRQ_LINES, TESTDEV_IRQ_PORT } from '../../../src/devices/pc-testdev.ts';
 import { PM_TIMER_LEN, PM_TIMER_PORT } from '../../../src/devices/pm-timer.ts';
 import { PORT92 } from '../../../src/devices/port92.ts';
 import { POST_CODE_PORT } from '../../../src/devices/post-code.ts';
@@ -78,17 +81,39 @@ describe('the table', () => {
       [RTC_PORT, RTC_LEN],
       [POST_CODE_PORT, 1],
       [PORT92, 1],
+      [TESTDEV_IO_PORT, 8],
       [BOCHS_DEBUG_PORT, 1],
       [EXIT_PORT, EXIT_PORT_LEN],
       [COM1_PORT, UART_LEN],
       [SEABIOS_DEBUG_PORT, 1],
+      [FW_CFG_PORT, FW_CFG_PORT_LEN],
       [PM_TIMER_PORT, PM_TIMER_LEN],
+      [TESTDEV_IRQ_PORT, TESTDEV_IRQ_LINES],
     ]);
   });
 
-  it('names devices that the board pc has', () => {
-    const { devices } = createPcBoard();
+  it('names devices that the board pc has, or gets', () => {
+    const { devices } = createPcBoard({ extraDevices: EXTRA_DEVICES });
     expect(PORT_TABLE.filter((row) => !devices.has(row.device))).toEqual([]);
-    expect([...devices.keys()].sort()).toEqual([...new Set(PORT_TABLE.map((row) => row.device))].sort());
+    expect([...devices.keys()].sort()).toEqual(
+      [...new Set([...PORT_TABLE, ...MEMORY_TABLE].map((row) => row.device))].sort(),
+    );
+  });
+});
+
+describe('--device pc-testdev', () => {
+  it('adds the test device, its memory and fw_cfg', () => {
+    const board = createKvmBoard({ extraDevices: ['pc-testdev'] });
+    expect(text(board)).toEqual(
+      [
+        ...KVM_MAP,
+        '00e0-00e7 : pc-testdev (pc-testdev)',
+        '0510-0511 : fw_cfg (fw-cfg)',
+        '2000-2017 : pc-testdev-irq (pc-testdev)',
+      ].sort(),
+    );
+    const mmio = board.vcpu.userspaceMmio;
+    mmio?.write(0xff00_0010, 4, 0x1234_5678);
+    expect([mmio?.read(0xff00_0012, 2), mmio?.read(0xff01_0000, 1)]).toEqual([0x1234, 0xff]);
   });
 });
