@@ -11,6 +11,7 @@ export type EmulatorErrorCode =
   | 'E_IMAGE'
   | 'E_IMAGE_SIZE'
   | 'E_INPUT'
+  | 'E_IOCTL'
   | 'E_MEMORY'
   | 'E_STATE'
   | 'E_VECTOR';

@@ -40,6 +40,7 @@ const EXIT_OF_EMULATOR_ERROR: Readonly<Record<EmulatorErrorCode, number>> = {
   E_BUS_RANGE: EXIT_BUG,
   E_BUS_FULL: EXIT_BUG,
   E_EXISTS: EXIT_BUG,
+  E_IOCTL: EXIT_BUG,
   E_STATE: EXIT_BUG,
 };
 

@@ -4,19 +4,7 @@
  */
 import { type GuestMemory, PAGE_SIZE } from '../cpu/memory.ts';
 import { EEXIST, EINVAL } from '../uapi/errno.ts';
-import { KVM_MEM_READONLY } from '../uapi/kvm.ts';
-
-/** `struct kvm_userspace_memory_region`, with the memory itself in place of `userspace_addr`. */
-export interface KvmUserspaceMemoryRegion {
-  slot: number;
-  /** KVM_MEM_READONLY: stores leave as MMIO. */
-  flags: number;
-  guest_phys_addr: number;
-  /** Bytes; 0 removes the slot. */
-  memory_size: number;
-  /** `memory_size` bytes; two slots may share one (a ROM and its mirror). Default: new memory, all zero. */
-  mem?: Uint8Array;
-}
+import { KVM_MEM_READONLY, type KvmUserspaceMemoryRegion } from '../uapi/kvm.ts';
 
 /** Slots that userspace may number. */
 const KVM_USER_MEM_SLOTS = 32764;

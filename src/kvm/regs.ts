@@ -32,6 +32,9 @@ import type { KvmRegs, KvmSegment, KvmSregs } from '../uapi/kvm.ts';
 /** EFLAGS bits that exist: bits 3, 5, 15 and 31:22 do not. */
 const EFLAGS_MASK = 0x003f7fd7;
 
+/** IA32_APIC_BASE of the bootstrap processor after a reset: enabled, at 0xFEE00000. */
+const APIC_BASE_DEFAULT = 0xfee00900;
+
 /** KVM_GET_REGS. */
 export function getRegs(cpu: Cpu): KvmRegs {
   const { gpr } = cpu;
@@ -120,6 +123,10 @@ export function getSregs(cpu: Cpu): KvmSregs {
     cr2: cpu.cr2 >>> 0,
     cr3: cpu.cr3 >>> 0,
     cr4: cpu.cr4 >>> 0,
+    cr8: 0,
+    efer: 0,
+    apic_base: APIC_BASE_DEFAULT,
+    interrupt_bitmap: [0, 0, 0, 0, 0, 0, 0, 0],
   };
 }
 

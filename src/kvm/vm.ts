@@ -27,22 +27,18 @@ import {
   KVM_USERSPACE_IRQ_SOURCE_ID,
   type KvmIoapicState,
   type KvmPicState,
+  type KvmPitConfig,
   type KvmPitState2,
+  type KvmUserspaceMemoryRegion,
 } from '../uapi/kvm.ts';
 import { type FunctionHooks, KVM_FUNCTIONS, tracedFunctions } from './functions.ts';
-import { type KvmUserspaceMemoryRegion, kvmSetMemoryRegion } from './memory-region.ts';
+import { kvmSetMemoryRegion } from './memory-region.ts';
 import { Vcpu } from './vcpu.ts';
 
 /** How a VM is made. */
 export interface VmOptions {
   /** Ticks (retired instructions, REP iterations) a second of virtual time. Default 100 M. */
   ips?: number;
-}
-
-/** `struct kvm_pit_config`. */
-export interface KvmPitConfig {
-  /** KVM_PIT_SPEAKER_DUMMY: answer port 0x61 too. */
-  flags: number;
 }
 
 /** GSI of PIT channel 0. */

@@ -15,6 +15,14 @@ const EXIT_REASON = 8;
 const READY_FOR_INTERRUPT_INJECTION = 12;
 const IF_FLAG = 13;
 const FLAGS = 14;
+const CR8 = 16;
+const APIC_BASE = 24;
+const FAIL_ENTRY_REASON = 32;
+const FAIL_ENTRY_CPU = 40;
+const DEBUG_EXCEPTION = 32;
+const DEBUG_PC = 40;
+const DEBUG_DR6 = 48;
+const DEBUG_DR7 = 56;
 const IO_DIRECTION = 32;
 const IO_SIZE = 33;
 const IO_PORT = 34;
@@ -153,16 +161,92 @@ export class KvmRunInternal {
   }
 }
 
+/** `kvm_run.fail_entry`, valid under KVM_EXIT_FAIL_ENTRY. */
+export class KvmRunFailEntry {
+  readonly #view: DataView;
+
+  constructor(view: DataView) {
+    this.#view = view;
+  }
+
+  get hardware_entry_failure_reason(): number {
+    return getU64(this.#view, FAIL_ENTRY_REASON);
+  }
+  set hardware_entry_failure_reason(value: number) {
+    setU64(this.#view, FAIL_ENTRY_REASON, value);
+  }
+
+  get cpu(): number {
+    return this.#view.getUint32(FAIL_ENTRY_CPU, true);
+  }
+  set cpu(value: number) {
+    this.#view.setUint32(FAIL_ENTRY_CPU, value, true);
+  }
+}
+
+/** `kvm_run.debug.arch`, valid under KVM_EXIT_DEBUG. */
+export class KvmRunDebug {
+  readonly #view: DataView;
+
+  constructor(view: DataView) {
+    this.#view = view;
+  }
+
+  /** Vector: 1 (#DB) or 3 (#BP). */
+  get exception(): number {
+    return this.#view.getUint32(DEBUG_EXCEPTION, true);
+  }
+  set exception(value: number) {
+    this.#view.setUint32(DEBUG_EXCEPTION, value, true);
+  }
+
+  /** Linear address. */
+  get pc(): number {
+    return getU64(this.#view, DEBUG_PC);
+  }
+  set pc(value: number) {
+    setU64(this.#view, DEBUG_PC, value);
+  }
+
+  get dr6(): number {
+    return getU64(this.#view, DEBUG_DR6);
+  }
+  set dr6(value: number) {
+    setU64(this.#view, DEBUG_DR6, value);
+  }
+
+  get dr7(): number {
+    return getU64(this.#view, DEBUG_DR7);
+  }
+  set dr7(value: number) {
+    setU64(this.#view, DEBUG_DR7, value);
+  }
+}
+
 /** The vCPU's mapping and the typed accessor of its first page. */
 export class KvmRun {
   /** KVM_GET_VCPU_MMAP_SIZE bytes, as `mmap` of a vCPU's file would show them. */
-  readonly buffer = new ArrayBuffer(KVM_VCPU_MMAP_SIZE);
-  readonly #view = new DataView(this.buffer);
+  readonly buffer: ArrayBuffer;
+  readonly #view: DataView;
   /** Page 1: the elements of KVM_EXIT_IO (`vcpu->arch.pio_data`). */
-  readonly pioData = new Uint8Array(this.buffer, KVM_PIO_PAGE_OFFSET * PAGE_SIZE, PAGE_SIZE);
-  readonly io = new KvmRunIo(this.#view);
-  readonly mmio = new KvmRunMmio(this.#view);
-  readonly internal = new KvmRunInternal(this.#view);
+  readonly pioData: Uint8Array;
+  readonly io: KvmRunIo;
+  readonly mmio: KvmRunMmio;
+  readonly internal: KvmRunInternal;
+  readonly fail_entry: KvmRunFailEntry;
+  readonly debug: KvmRunDebug;
+
+  /** @param buffer at least KVM_VCPU_MMAP_SIZE bytes: a real kernel's mapping. Default: memory of its own. */
+  constructor(buffer: ArrayBuffer = new ArrayBuffer(KVM_VCPU_MMAP_SIZE)) {
+    this.buffer = buffer;
+    this.#view = new DataView(buffer);
+    this.pioData = new Uint8Array(buffer, KVM_PIO_PAGE_OFFSET * PAGE_SIZE, PAGE_SIZE);
+    this.io = new KvmRunIo(this.#view);
+    this.mmio = new KvmRunMmio(this.#view);
+    this.internal = new KvmRunInternal(this.#view);
+    this.fail_entry = new KvmRunFailEntry(this.#view);
+    this.debug = new KvmRunDebug(this.#view);
+  }
 
   get request_interrupt_window(): number {
     return this.#view.getUint8(REQUEST_INTERRUPT_WINDOW);
@@ -207,5 +291,20 @@ export class KvmRun {
   }
   set flags(value: number) {
     this.#view.setUint16(FLAGS, value, true);
+  }
+
+  /** CR8 of a machine without an in-kernel local APIC. */
+  get cr8(): number {
+    return getU64(this.#view, CR8);
+  }
+  set cr8(value: number) {
+    setU64(this.#view, CR8, value);
+  }
+
+  get apic_base(): number {
+    return getU64(this.#view, APIC_BASE);
+  }
+  set apic_base(value: number) {
+    setU64(this.#view, APIC_BASE, value);
   }
 }
