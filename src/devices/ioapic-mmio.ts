@@ -98,9 +98,11 @@ export function ioapicWriteIndirect(ioapic: KvmIoapic, val: number): void {
   if (((before ^ entry.low) & IOAPIC_MASKED) !== 0) ioapic.fireMaskNotifiers(pin, isMasked);
   const isWaiting = (s.irr & (1 << pin)) !== 0 && (entry.low & IOAPIC_REMOTE_IRR) === 0;
   if ((entry.low & IOAPIC_LEVEL_TRIG) !== 0 && isWaiting && !isMasked) {
-    // The device may have lowered its line while the pin was masked: a resampler asks it.
-    if (ioapic.notifyIrqfdResampler(pin)) s.irr &= ~(1 << pin);
-    else ioapic.fn.ioapicService(ioapic, pin, false);
+    // The device may have lowered its line while the pin was masked: a resampler asks it, and may raise it anew.
+    s.irr &= ~(1 << pin);
+    if (ioapic.notifyIrqfdResampler(pin)) return;
+    s.irr |= 1 << pin;
+    ioapic.fn.ioapicService(ioapic, pin, false);
   }
 }
 

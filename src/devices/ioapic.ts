@@ -45,7 +45,7 @@ export interface IoapicOptions {
    * software-disabled.
    */
   deliver?: (irqe: Readonly<KvmLapicIrq>) => number;
-  /** Whether an irqfd resampler looks after `pin`; it must not drive the pin from within. Default: none. */
+  /** Whether an irqfd resampler looks after `pin`, and was told; it may drive the pin from within. Default: none. */
   notifyIrqfdResampler?: (pin: number) => boolean;
 }
 

@@ -1,6 +1,7 @@
 /**
  * GSI routing: which pins of which controllers one interrupt line of the machine leads to, and back from a pin to
  * the line for those who wait for its end or watch its mask (Linux: virt/kvm/irqchip.c, arch/x86/kvm/irq_comm.c).
+ * What the table may hold is in irq-routing-table.ts.
  *
  * By default GSI 0–15 lead to the IOAPIC pin and to the PIC pin of that number, in this order, and GSI 16–23 to the
  * IOAPIC alone. KVM: GSI 0 is IOAPIC pin 0; on most PCs the timer sits on pin 2.
@@ -11,7 +12,21 @@ import {
   KVM_IRQCHIP_PIC_MASTER,
   KVM_IRQCHIP_PIC_SLAVE,
   type KvmIrqRoutingEntry,
+  type KvmIrqRoutingMsi,
 } from '../uapi/kvm.ts';
+import {
+  buildIrqRoutingTable,
+  defaultIrqRouting,
+  IOAPIC_PINS,
+  type IrqRoute,
+  type IrqRouteTargets,
+  KVM_MAX_IRQ_ROUTES,
+  KvmIrqRoutingTable,
+  PIC_PINS,
+  PIC_PINS_PER_CHIP,
+} from './irq-routing-table.ts';
+
+export { defaultIrqRouting, KVM_MAX_IRQ_ROUTES };
 
 /** An interrupt controller, as routing sees it: pins with wired-OR inputs. PIC pins are 0–15. */
 export interface IrqchipInput {
@@ -31,27 +46,13 @@ export interface IrqRoutingFunctions {
   kvmSetIrq(kvm: IrqRouting, irqSourceId: number, irq: number, level: number, lineStatus: boolean): number;
   kvmNotifyAckedIrq(kvm: IrqRouting, irqchip: number, pin: number): void;
   kvmFireMaskNotifiers(kvm: IrqRouting, irqchip: number, pin: number, mask: boolean): void;
+  kvmSetIrqRouting(kvm: IrqRouting, ue: readonly Readonly<KvmIrqRoutingEntry>[]): number;
 }
 
-/** GSIs that a routing table may name. */
-export const KVM_MAX_IRQ_ROUTES = 4096;
-
-const PIC_PINS_PER_CHIP = 8;
-const IOAPIC_PINS = 24;
-const PIC_PINS = 16;
-
-/** One pin that a GSI leads to. PIC pins are 0–15. */
-interface Route {
-  readonly chip: IrqchipInput;
-  readonly pin: number;
-}
-
-/** What hangs on one GSI. */
-interface Gsi {
-  /** In the order of the table. */
-  routes: Route[];
-  readonly ack: (() => void)[];
-  readonly mask: ((masked: boolean) => void)[];
+/** Who listens to one GSI. The lists are replaced, never changed: a listener may go while they are gone through. */
+interface Listeners {
+  ack: readonly (() => void)[];
+  mask: readonly ((masked: boolean) => void)[];
 }
 
 /**
@@ -99,44 +100,54 @@ export function kvmFireMaskNotifiers(kvm: IrqRouting, irqchip: number, pin: numb
   for (let i = 0; i < notifiers.length; i++) notifiers[i](mask);
 }
 
+/**
+ * Replaces the table; a list with a fault changes nothing.
+ *
+ * @returns 0, or −EINVAL for a pin, chip, flag or GSI out of range, and for two pins of one chip on one GSI.
+ * @kvm kvm_set_irq_routing(kvm, ue, nr, flags) virt/kvm/irqchip.c
+ */
+export function kvmSetIrqRouting(kvm: IrqRouting, ue: readonly Readonly<KvmIrqRoutingEntry>[]): number {
+  const table = buildIrqRoutingTable(kvm, ue);
+  if (typeof table === 'number') return table;
+  kvm.table = table;
+  return 0;
+}
+
 /** The functions as they are, without probes. */
 export const IRQ_ROUTING_FUNCTIONS: Readonly<IrqRoutingFunctions> = {
   kvmSetIrq,
   kvmNotifyAckedIrq,
   kvmFireMaskNotifiers,
+  kvmSetIrqRouting,
 };
 
-/** The table KVM_CREATE_IRQCHIP installs. */
-export function defaultIrqRouting(): KvmIrqRoutingEntry[] {
-  const table: KvmIrqRoutingEntry[] = [];
-  for (let gsi = 0; gsi < IOAPIC_PINS; gsi++) {
-    table.push({ gsi, irqchip: KVM_IRQCHIP_IOAPIC, pin: gsi });
-    if (gsi >= PIC_PINS) continue;
-    const irqchip = gsi < PIC_PINS_PER_CHIP ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE;
-    table.push({ gsi, irqchip, pin: gsi % PIC_PINS_PER_CHIP });
-  }
-  return table;
-}
-
-const NO_ROUTES: readonly Route[] = [];
+const NO_ROUTES: readonly IrqRoute[] = [];
 const NO_NOTIFIERS: readonly never[] = [];
 
 /** Where interrupt lines lead. */
-export class IrqRouting {
-  fn: IrqRoutingFunctions = IRQ_ROUTING_FUNCTIONS;
+export class IrqRouting implements IrqRouteTargets {
+  fn: IrqRoutingFunctions;
   trace: IrqRoutingTrace | null = null;
-  readonly #pic: IrqchipInput;
-  readonly #ioapic: IrqchipInput | null;
-  #entries: KvmIrqRoutingEntry[] = [];
-  readonly #gsis: Gsi[] = [];
-  /** From a pin back to its GSI, −1 for none. */
-  readonly #picGsi: number[] = new Array<number>(PIC_PINS).fill(-1);
-  readonly #ioapicGsi: number[] = new Array<number>(IOAPIC_PINS).fill(-1);
+  readonly pic: IrqchipInput;
+  readonly ioapic: IrqchipInput | null;
+  /** See {@link IrqRouteTargets}; routes to messages take the one that is here when the table is set. */
+  deliverMsi: ((msi: Readonly<KvmIrqRoutingMsi>) => number) | null = null;
+  /** @internal The table in force. */
+  table = new KvmIrqRoutingTable([]);
+  readonly #listeners: Listeners[] = [];
 
-  /** @param ioapic null: a machine without one; routes to it lead nowhere. */
-  constructor(pic: IrqchipInput, ioapic: IrqchipInput | null = null) {
-    this.#pic = pic;
-    this.#ioapic = ioapic;
+  /**
+   * @param ioapic null: a machine without one; routes to it lead nowhere.
+   * @param fn the functions, plain or traced.
+   */
+  constructor(
+    pic: IrqchipInput,
+    ioapic: IrqchipInput | null = null,
+    fn: IrqRoutingFunctions = IRQ_ROUTING_FUNCTIONS,
+  ) {
+    this.pic = pic;
+    this.ioapic = ioapic;
+    this.fn = fn;
     for (let pin = 0; pin < PIC_PINS; pin++) {
       this.#listen(pic, pin < PIC_PINS_PER_CHIP ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE, pin);
     }
@@ -158,87 +169,61 @@ export class IrqRouting {
 
   /** `notify` runs whenever an interrupt of `gsi` ends, in whichever controller. */
   registerIrqAckNotifier(gsi: number, notify: () => void): void {
-    this.#gsi(gsi).ack.push(notify);
+    const listeners = this.#listenersOf(gsi);
+    listeners.ack = [...listeners.ack, notify];
+  }
+
+  /** Undoes {@link registerIrqAckNotifier}. */
+  unregisterIrqAckNotifier(gsi: number, notify: () => void): void {
+    const listeners = this.#listenersOf(gsi);
+    listeners.ack = listeners.ack.filter((n) => n !== notify);
   }
 
   /** `notify` runs whenever `gsi` is masked or unmasked in one of its controllers. */
   registerIrqMaskNotifier(gsi: number, notify: (masked: boolean) => void): void {
-    this.#gsi(gsi).mask.push(notify);
+    const listeners = this.#listenersOf(gsi);
+    listeners.mask = [...listeners.mask, notify];
   }
 
   /** The table as it was set. */
   getRouting(): KvmIrqRoutingEntry[] {
-    return this.#entries.map((entry) => ({ ...entry }));
+    return this.table.entries.map((entry) => ({ ...entry }));
   }
 
-  /**
-   * KVM_SET_GSI_ROUTING, the irqchip entries: replaces the table. PIC pins are 0–7 of the chip named.
-   *
-   * @throws EmulatorError for a pin or GSI out of range, and for two pins of one controller on one GSI (KVM: −EINVAL).
-   */
-  setRouting(entries: readonly KvmIrqRoutingEntry[]): void {
-    const seen = new Set<string>();
-    for (const { gsi, irqchip, pin } of entries) {
-      checkGsi(gsi);
-      const pins = irqchip === KVM_IRQCHIP_IOAPIC ? IOAPIC_PINS : PIC_PINS_PER_CHIP;
-      const isChip = irqchip >= KVM_IRQCHIP_PIC_MASTER && irqchip <= KVM_IRQCHIP_IOAPIC;
-      if (!isChip || !Number.isInteger(pin) || pin < 0 || pin >= pins) {
-        throw new EmulatorError('E_ARGUMENT', `irq-routing: irqchip ${irqchip} has no pin ${pin}`);
-      }
-      const key = `${gsi}:${irqchip}`;
-      if (seen.has(key)) {
-        throw new EmulatorError(
-          'E_ARGUMENT',
-          `irq-routing: gsi ${gsi} is mapped twice to irqchip ${irqchip}`,
-        );
-      }
-      seen.add(key);
+  /** KVM_SET_GSI_ROUTING: replaces the table. PIC pins are 0–7 of the chip named. @returns see {@link kvmSetIrqRouting}. */
+  setRouting(entries: readonly Readonly<KvmIrqRoutingEntry>[]): number {
+    return this.fn.kvmSetIrqRouting(this, entries);
+  }
+
+  #listenersOf(gsi: number): Listeners {
+    if (!Number.isInteger(gsi) || gsi < 0 || gsi >= KVM_MAX_IRQ_ROUTES) {
+      throw new EmulatorError('E_ARGUMENT', `irq-routing: gsi ${gsi} is not 0–${KVM_MAX_IRQ_ROUTES - 1}`);
     }
-    this.#entries = entries.map((entry) => ({ ...entry }));
-    for (const gsi of this.#gsis) if (gsi !== undefined) gsi.routes = [];
-    this.#picGsi.fill(-1);
-    this.#ioapicGsi.fill(-1);
-    for (const entry of this.#entries) this.#addRoute(entry);
-  }
-
-  #addRoute({ gsi, irqchip, pin }: KvmIrqRoutingEntry): void {
-    if (irqchip === KVM_IRQCHIP_IOAPIC) {
-      this.#ioapicGsi[pin] = gsi;
-      if (this.#ioapic !== null) this.#gsi(gsi).routes.push({ chip: this.#ioapic, pin });
-      return;
-    }
-    const picPin = irqchip === KVM_IRQCHIP_PIC_SLAVE ? pin + PIC_PINS_PER_CHIP : pin;
-    this.#picGsi[picPin] = gsi;
-    this.#gsi(gsi).routes.push({ chip: this.#pic, pin: picPin });
-  }
-
-  #gsi(gsi: number): Gsi {
-    checkGsi(gsi);
-    this.#gsis[gsi] ??= { routes: [], ack: [], mask: [] };
-    return this.#gsis[gsi];
+    this.#listeners[gsi] ??= { ack: NO_NOTIFIERS, mask: NO_NOTIFIERS };
+    return this.#listeners[gsi];
   }
 
   /** @internal Pins of a GSI. */
-  routesOf(gsi: number): readonly Route[] {
-    return this.#gsis[gsi]?.routes ?? NO_ROUTES;
+  routesOf(gsi: number): readonly IrqRoute[] {
+    return this.table.map[gsi] ?? NO_ROUTES;
   }
 
   /** @internal Who waits for the end of an interrupt on a pin. */
   ackNotifiersOf(irqchip: number, pin: number): readonly (() => void)[] {
-    return this.#gsis[this.#gsiOf(irqchip, pin)]?.ack ?? NO_NOTIFIERS;
+    return this.#listeners[this.gsiOfPin(irqchip, pin)]?.ack ?? NO_NOTIFIERS;
   }
 
   /** @internal Who watches the mask of a pin. */
   maskNotifiersOf(irqchip: number, pin: number): readonly ((masked: boolean) => void)[] {
-    return this.#gsis[this.#gsiOf(irqchip, pin)]?.mask ?? NO_NOTIFIERS;
+    return this.#listeners[this.gsiOfPin(irqchip, pin)]?.mask ?? NO_NOTIFIERS;
   }
 
-  #gsiOf(irqchip: number, pin: number): number {
-    return irqchip === KVM_IRQCHIP_IOAPIC ? this.#ioapicGsi[pin] : this.#picGsi[pin];
+  /**
+   * The GSI that leads to a pin, −1 for none. PIC pins are 0–15.
+   *
+   * @kvm kvm_irq_map_chip_pin(kvm, irqchip, pin) virt/kvm/irqchip.c (as gsiOfPin)
+   */
+  gsiOfPin(irqchip: number, pin: number): number {
+    return irqchip === KVM_IRQCHIP_IOAPIC ? this.table.ioapicGsi[pin] : this.table.picGsi[pin];
   }
-}
-
-function checkGsi(gsi: number): void {
-  if (Number.isInteger(gsi) && gsi >= 0 && gsi < KVM_MAX_IRQ_ROUTES) return;
-  throw new EmulatorError('E_ARGUMENT', `irq-routing: gsi ${gsi} is not 0–${KVM_MAX_IRQ_ROUTES - 1}`);
 }

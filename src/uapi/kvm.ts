@@ -133,6 +133,9 @@ export const KVM_CAP_DISABLE_QUIRKS2 = 213;
 export const KVM_IOEVENTFD_FLAG_DATAMATCH = 1 << 0;
 export const KVM_IOEVENTFD_FLAG_PIO = 1 << 1;
 export const KVM_IOEVENTFD_FLAG_DEASSIGN = 1 << 2;
+export const KVM_IOEVENTFD_FLAG_VIRTIO_CCW_NOTIFY = 1 << 3;
+/** Flags that may be given when assigning; bit 4 (fast_mmio) is one of them and means nothing. */
+export const KVM_IOEVENTFD_VALID_FLAG_MASK = (1 << 5) - 1;
 
 /** `kvm_irqfd.flags`. */
 export const KVM_IRQFD_FLAG_DEASSIGN = 1 << 0;
@@ -437,11 +440,24 @@ export interface KvmIoapicState {
   redirtbl: KvmIoapicRedirectEntry[];
 }
 
-/** `struct kvm_irq_routing_entry` of type KVM_IRQ_ROUTING_IRQCHIP. */
+/** `struct kvm_irq_routing_msi`: what a device would write, and where. 32-bit values (unsigned). */
+export interface KvmIrqRoutingMsi {
+  address_lo: number;
+  address_hi: number;
+  data: number;
+}
+
+/** `struct kvm_irq_routing_entry`. */
 export interface KvmIrqRoutingEntry {
   gsi: number;
   /** KVM_IRQCHIP_*. */
   irqchip: number;
   /** 0–7 on a PIC chip, 0–23 on the IOAPIC. */
   pin: number;
+  /** KVM_IRQ_ROUTING_*. Default: KVM_IRQ_ROUTING_IRQCHIP. */
+  type?: number;
+  /** Must be 0, the default. */
+  flags?: number;
+  /** Under KVM_IRQ_ROUTING_MSI, in place of `irqchip` and `pin`, which are not looked at then. */
+  msi?: KvmIrqRoutingMsi;
 }
