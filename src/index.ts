@@ -18,6 +18,7 @@ export { IO_NOT_HANDLED, IO_NOTHING_STORED, type IoDevice } from './bus/io-devic
 export type { ByteSink, IrqLine } from './bus/irq-line.ts';
 export type { KvmTracepoints, UserspaceBus } from './emulate/kvm-vcpu.ts';
 export { EmulatorError, type EmulatorErrorCode } from './errors.ts';
+export { Eventfd, type EventfdOptions } from './kvm/eventfd.ts';
 export { Kvm } from './kvm/kvm.ts';
 export type { Vcpu } from './kvm/vcpu.ts';
 export type { Vm } from './kvm/vm.ts';
@@ -25,5 +26,11 @@ export { planImage } from './loaders/detect.ts';
 export type { Image, ImageFormat } from './loaders/image.ts';
 export { loadImage } from './loaders/load.ts';
 export * from './uapi/kvm.ts';
+export {
+  drainCoalescedRing,
+  KVM_COALESCED_MMIO_MAX,
+  type KvmCoalescedMmio,
+  KvmCoalescedMmioRing,
+} from './uapi/kvm-coalesced-ring.ts';
 export { KvmRun } from './uapi/kvm-run.ts';
 export * from './uapi/vmx.ts';

@@ -160,6 +160,9 @@ export interface KvmTracepoints {
   kvm_inj_virq(vector: number): void;
   kvm_set_irq(gsi: number, level: number, sourceId: number): void;
   kvm_pic_set_irq(chip: number, pin: number, elcr: number, imr: number, coalesced: boolean): void;
+  /** `low` and `high`: the redirection entry as it was before. */
+  kvm_ioapic_set_irq(low: number, high: number, pin: number, coalesced: boolean): void;
+  kvm_ioapic_delayed_eoi_inj(low: number, high: number): void;
   kvm_ack_irq(irqchip: number, pin: number): void;
 }
 

@@ -8,7 +8,7 @@ import type { FunctionHooks } from '../kvm/functions.ts';
 import { CallGraphRecorder, formatCallTree } from '../trace/call-graph.ts';
 import { printKvmPio } from '../trace/kvm-printk.ts';
 import { ioQualPort } from '../uapi/vmx.ts';
-import { recordTracepoints } from './tracepoints.ts';
+import { recordTracepoints, TRACEPOINT_FIELDS } from './tracepoints.ts';
 
 /** Functions that an access begins in, and the port it is for; null for memory. */
 const ROOTS = new Map<string, (vcpu: KvmVcpu) => number | null>([
@@ -34,6 +34,8 @@ export interface AccessGraphOptions {
   readonly limit: number;
 }
 
+const PIO_FIELDS = TRACEPOINT_FIELDS.kvm_pio;
+
 /** Hooks and tracepoints that print a graph an access. */
 export class AccessGraph implements FunctionHooks {
   /** `kvm_pio` shows as a comment where it fires. */
@@ -50,9 +52,10 @@ export class AccessGraph implements FunctionHooks {
       this.#printed++;
       print(formatCallTree(root));
     });
-    this.tracepoints = recordTracepoints((name, { rw, port, size, count, val }) => {
-      if (name === 'kvm_pio')
-        this.#recorder.event(`kvm_pio: ${printKvmPio(rw === 1, port, size, count, val)}`);
+    this.tracepoints = recordTracepoints((name, fields) => {
+      if (name !== 'kvm_pio') return;
+      const [rw, port, size, count, val] = PIO_FIELDS.map((field) => Number(fields[field]));
+      this.#recorder.event(`kvm_pio: ${printKvmPio(rw === 1, port, size, count, val)}`);
     });
   }
 

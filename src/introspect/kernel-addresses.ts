@@ -19,8 +19,10 @@ const OBJECT_STRIDE = 0x2000n;
 const IO_DEVICE_BYTES = 8n;
 const IOAPIC_DEV_OFFSET = 0x198n;
 const PIC_DEV_OFFSET = 0x760n;
+const IOEVENTFD_DEV_OFFSET = 0x30n;
+const COALESCED_DEV_OFFSET = 0x10n;
 
-/** Offsets of `kvm_io_device_ops` in the module's read-only data, in the order of its objects. */
+/** Offsets of `kvm_io_device_ops` in the module's read-only data. */
 const OPS_OFFSETS: ReadonlyMap<string, bigint> = new Map([
   ['picdev_eclr_ops', 0x3660n],
   ['picdev_slave_ops', 0x3680n],
@@ -28,6 +30,8 @@ const OPS_OFFSETS: ReadonlyMap<string, bigint> = new Map([
   ['speaker_dev_ops', 0x3790n],
   ['pit_dev_ops', 0x37b0n],
   ['ioapic_mmio_ops', 0x37d0n],
+  ['coalesced_mmio_ops', 0x3800n],
+  ['ioeventfd_ops', 0x3820n],
 ]);
 
 /** The address of an ops symbol; 0 for one that no kernel has. */
@@ -55,7 +59,7 @@ export class KernelAddresses {
 
   /** Lays a machine out: what shares a structure in the kernel lies side by side. */
   addVm(vm: Vm): void {
-    const { pic, ioapic, pit } = vm;
+    const { pic, ioapic, pit, events } = vm;
     this.of(vm);
     for (const bus of vm.buses) this.of(bus);
     if (pic !== null) {
@@ -70,6 +74,8 @@ export class KernelAddresses {
       this.#place(pit.pitDev, this.of(pit));
       this.#place(pit.speakerDev, this.of(pit) + IO_DEVICE_BYTES);
     }
+    for (const entry of events.ioeventfds) this.#place(entry.dev, this.of(entry) + IOEVENTFD_DEV_OFFSET);
+    for (const zone of events.coalescedZones) this.#place(zone.dev, this.of(zone) + COALESCED_DEV_OFFSET);
   }
 
   #allocate(): bigint {

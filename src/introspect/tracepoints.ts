@@ -8,7 +8,7 @@ import type { KvmTracepoints } from '../emulate/kvm-vcpu.ts';
 export type TracepointName = keyof KvmTracepoints;
 
 /** Fields of one event, in the kernel's order. */
-export type TracepointFields = Readonly<Record<string, number>>;
+export type TracepointFields = Readonly<Record<string, number | bigint>>;
 
 /** Fields that each tracepoint has. */
 export const TRACEPOINT_FIELDS: Readonly<Record<TracepointName, readonly string[]>> = {
@@ -21,12 +21,19 @@ export const TRACEPOINT_FIELDS: Readonly<Record<TracepointName, readonly string[
   kvm_inj_virq: ['vector'],
   kvm_set_irq: ['gsi', 'level', 'irq_source_id'],
   kvm_pic_set_irq: ['chip', 'pin', 'elcr', 'imr', 'coalesced'],
+  kvm_ioapic_set_irq: ['e', 'pin', 'coalesced'],
+  kvm_ioapic_delayed_eoi_inj: ['e'],
   kvm_ack_irq: ['irqchip', 'pin'],
 };
 
 const VCPU_ID = 0;
 /** KVM_ISA_VMX. */
 const ISA_VMX = 1;
+
+/** A redirection entry as the kernel's signed 64 bits. */
+function entry64(low: number, high: number): bigint {
+  return BigInt.asIntN(64, (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0));
+}
 
 /** Tracepoints that hand every event to `fire`. */
 export function recordTracepoints(
@@ -62,6 +69,9 @@ export function recordTracepoints(
     kvm_set_irq: (gsi, level, irq_source_id) => fire('kvm_set_irq', { gsi, level, irq_source_id }),
     kvm_pic_set_irq: (chip, pin, elcr, imr, coalesced) =>
       fire('kvm_pic_set_irq', { chip, pin, elcr, imr, coalesced: coalesced ? 1 : 0 }),
+    kvm_ioapic_set_irq: (low, high, pin, coalesced) =>
+      fire('kvm_ioapic_set_irq', { e: entry64(low, high), pin, coalesced: coalesced ? 1 : 0 }),
+    kvm_ioapic_delayed_eoi_inj: (low, high) => fire('kvm_ioapic_delayed_eoi_inj', { e: entry64(low, high) }),
     kvm_ack_irq: (irqchip, pin) => fire('kvm_ack_irq', { irqchip, pin }),
   };
 }

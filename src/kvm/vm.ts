@@ -14,7 +14,7 @@ import { IOAPIC_DEFAULT_BASE_ADDRESS, IOAPIC_MEM_LENGTH, IOAPIC_NUM_PINS } from 
 import { IRQ_ROUTING_FUNCTIONS, IrqRouting } from '../devices/irq-routing.ts';
 import type { KvmFunctions, KvmShared, KvmTracepoints } from '../emulate/kvm-vcpu.ts';
 import { EmulatorError } from '../errors.ts';
-import { EEXIST, EINVAL, ENOENT, ENXIO } from '../uapi/errno.ts';
+import { EEXIST, EFAULT, EINVAL, ENOENT, ENXIO } from '../uapi/errno.ts';
 import {
   KVM_IRQCHIP_IOAPIC,
   KVM_IRQCHIP_PIC_MASTER,
@@ -25,15 +25,22 @@ import {
   KVM_PIT_IRQ_SOURCE_ID,
   KVM_PIT_SPEAKER_DUMMY,
   KVM_USERSPACE_IRQ_SOURCE_ID,
+  type KvmCoalescedMmioZone,
   type KvmIoapicState,
+  type KvmIoeventfd,
+  type KvmIrqfd,
+  type KvmIrqRoutingEntry,
   type KvmPicState,
   type KvmPitConfig,
   type KvmPitState2,
+  type KvmReinjectControl,
   type KvmUserspaceMemoryRegion,
 } from '../uapi/kvm.ts';
 import { type FunctionHooks, KVM_FUNCTIONS, tracedFunctions } from './functions.ts';
+import { isStruct } from './ioctl-args.ts';
 import { kvmSetMemoryRegion } from './memory-region.ts';
 import { Vcpu } from './vcpu.ts';
+import { KVM_EVENT_FUNCTIONS, VmEvents } from './vm-events.ts';
 
 /** How a VM is made. */
 export interface VmOptions {
@@ -57,6 +64,8 @@ export class Vm implements KvmShared {
   pit: I8254 | null = null;
   routing: IrqRouting | null = null;
   irqchipInKernel = false;
+  /** Eventfds, irqfds and coalesced zones. */
+  readonly events = new VmEvents(this);
   readonly vcpus: Vcpu[] = [];
   #trace: KvmTracepoints | null = null;
   #hooks: FunctionHooks | null = null;
@@ -83,7 +92,9 @@ export class Vm implements KvmShared {
     this.fn.kvmIoBusRegisterDev(bus, 0x20, 2, pic.devMaster);
     this.fn.kvmIoBusRegisterDev(bus, 0xa0, 2, pic.devSlave);
     this.fn.kvmIoBusRegisterDev(bus, 0x4d0, 2, pic.devEclr);
-    const ioapic = new Ioapic(this.clock);
+    const ioapic = new Ioapic(this.clock, {
+      notifyIrqfdResampler: (pin) => this.events.notifyIrqfdResampler(KVM_IRQCHIP_IOAPIC, pin),
+    });
     this.fn.kvmIoBusRegisterDev(
       this.buses[KVM_MMIO_BUS],
       IOAPIC_DEFAULT_BASE_ADDRESS,
@@ -92,7 +103,7 @@ export class Vm implements KvmShared {
     );
     this.pic = pic;
     this.ioapic = ioapic;
-    this.routing = new IrqRouting(pic, ioapic);
+    this.routing = new IrqRouting(pic, ioapic, this.#traced(IRQ_ROUTING_FUNCTIONS));
     this.irqchipInKernel = true;
     this.#connect();
     return 0;
@@ -175,6 +186,40 @@ export class Vm implements KvmShared {
     return 0;
   }
 
+  /** KVM_REINJECT_CONTROL. @returns 0; −ENXIO without a PIT, −EFAULT for no structure. */
+  reinjectControl(control: Readonly<KvmReinjectControl>): number {
+    if (!isStruct(control)) return -EFAULT;
+    if (this.pit === null) return -ENXIO;
+    // A byte: 256 is 0.
+    this.pit.reinject = (control.pit_reinject & 0xff) !== 0;
+    return 0;
+  }
+
+  /** KVM_SET_GSI_ROUTING: replaces the table. @returns 0; −EINVAL, also without an in-kernel irqchip. */
+  setGsiRouting(entries: readonly Readonly<KvmIrqRoutingEntry>[]): number {
+    return this.routing === null ? -EINVAL : this.routing.setRouting(entries);
+  }
+
+  /** KVM_IOEVENTFD. @returns see `kvmIoeventfd`. */
+  ioeventfd(args: Readonly<KvmIoeventfd>): number {
+    return this.events.ioeventfd(args);
+  }
+
+  /** KVM_IRQFD. @returns see `kvmIrqfd`. */
+  irqfd(args: Readonly<KvmIrqfd>): number {
+    return this.events.irqfd(args);
+  }
+
+  /** KVM_REGISTER_COALESCED_MMIO. @returns 0, −EINVAL, −ENOSPC. */
+  registerCoalescedMmio(zone: Readonly<KvmCoalescedMmioZone>): number {
+    return this.events.registerCoalescedMmio(zone);
+  }
+
+  /** KVM_UNREGISTER_COALESCED_MMIO. @returns 0 or −EINVAL. */
+  unregisterCoalescedMmio(zone: Readonly<KvmCoalescedMmioZone>): number {
+    return this.events.unregisterCoalescedMmio(zone);
+  }
+
   /**
    * KVM_CREATE_VCPU.
    *
@@ -233,7 +278,19 @@ export class Vm implements KvmShared {
               ackIrq: (irqchip, pin) => trace.kvm_ack_irq(irqchip, pin),
             };
     }
-    if (this.ioapic !== null) this.ioapic.fn = this.#traced(IOAPIC_FUNCTIONS);
+    this.events.eventFn = this.#traced(KVM_EVENT_FUNCTIONS);
+    if (this.ioapic !== null) {
+      this.ioapic.fn = this.#traced(IOAPIC_FUNCTIONS);
+      this.ioapic.trace =
+        trace === null
+          ? null
+          : {
+              ioapicSetIrq: (low, high, pin, coalesced) =>
+                trace.kvm_ioapic_set_irq(low, high, pin, coalesced),
+              ioapicDelayedEoiInj: (low, high) => trace.kvm_ioapic_delayed_eoi_inj(low, high),
+              ackIrq: (irqchip, pin) => trace.kvm_ack_irq(irqchip, pin),
+            };
+    }
     if (this.pit !== null) this.pit.fn = this.#traced(PIT_FUNCTIONS);
     if (this.routing !== null) {
       this.routing.fn = this.#traced(IRQ_ROUTING_FUNCTIONS);

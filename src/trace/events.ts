@@ -16,6 +16,8 @@ export const TRACE_EVENTS: readonly TraceEvent[] = [
   'kvm_userspace_exit',
   'kvm_set_irq',
   'kvm_pic_set_irq',
+  'kvm_ioapic_set_irq',
+  'kvm_ioapic_delayed_eoi_inj',
   'kvm_ack_irq',
   'kvm_inj_virq',
   'kvm_inj_exception',

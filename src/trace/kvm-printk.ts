@@ -105,6 +105,27 @@ export function printKvmPicSetIrq(
   );
 }
 
+const DELIVERY_MODES = ['Fixed', 'LowPrio', 'SMI', 'Res3', 'NMI', 'INIT', 'SIPI', 'ExtINT'];
+
+/** `dst 0 vec 32 (Fixed|physical|edge|masked)`: a redirection entry in its two halves. */
+function redirectEntry(low: number, high: number): string {
+  return (
+    `dst ${hexPlain(high >>> 24)} vec ${low & 0xff} (${DELIVERY_MODES[(low >>> 8) & 7]}` +
+    `|${(low & (1 << 11)) !== 0 ? 'logical' : 'physical'}` +
+    `|${(low & (1 << 15)) !== 0 ? 'level' : 'edge'}${(low & (1 << 16)) !== 0 ? '|masked' : ''})`
+  );
+}
+
+/** `pin 0 dst 0 vec 0 (Fixed|physical|edge|masked)`; the entry as it was before. */
+export function printKvmIoapicSetIrq(low: number, high: number, pin: number, coalesced: boolean): string {
+  return `pin ${pin} ${redirectEntry(low, high)}${coalesced ? ' (coalesced)' : ''}`;
+}
+
+/** `dst 0 vec 48 (Fixed|physical|level)` */
+export function printKvmIoapicDelayedEoiInj(low: number, high: number): string {
+  return redirectEntry(low, high);
+}
+
 /** `irqchip PIC master pin 0` */
 export function printKvmAckIrq(irqchip: number, pin: number): string {
   return `irqchip ${IRQCHIPS[irqchip] ?? `0x${hexPlain(irqchip)}`} pin ${pin}`;

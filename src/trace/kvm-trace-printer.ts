@@ -25,6 +25,8 @@ import {
   printKvmExit,
   printKvmInjException,
   printKvmInjVirq,
+  printKvmIoapicDelayedEoiInj,
+  printKvmIoapicSetIrq,
   printKvmPicSetIrq,
   printKvmPio,
   printKvmSetIrq,
@@ -127,6 +129,16 @@ export class KvmTracePrinter implements KvmTracepoints {
   kvm_pic_set_irq(chip: number, pin: number, elcr: number, imr: number, coalesced: boolean): void {
     if (!this.#events.has('kvm_pic_set_irq')) return;
     this.#line('kvm_pic_set_irq: ', printKvmPicSetIrq(chip, pin, elcr, imr, coalesced), '');
+  }
+
+  kvm_ioapic_set_irq(low: number, high: number, pin: number, coalesced: boolean): void {
+    if (!this.#events.has('kvm_ioapic_set_irq')) return;
+    this.#line('kvm_ioapic_set_irq: ', printKvmIoapicSetIrq(low, high, pin, coalesced), '');
+  }
+
+  kvm_ioapic_delayed_eoi_inj(low: number, high: number): void {
+    if (!this.#events.has('kvm_ioapic_delayed_eoi_inj')) return;
+    this.#line('kvm_ioapic_delayed_eoi_inj: ', printKvmIoapicDelayedEoiInj(low, high), '');
   }
 
   kvm_ack_irq(irqchip: number, pin: number): void {

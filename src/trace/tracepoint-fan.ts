@@ -58,6 +58,16 @@ export class TracepointFan implements KvmTracepoints {
     this.#second.kvm_pic_set_irq(chip, pin, elcr, imr, coalesced);
   }
 
+  kvm_ioapic_set_irq(low: number, high: number, pin: number, coalesced: boolean): void {
+    this.#first.kvm_ioapic_set_irq(low, high, pin, coalesced);
+    this.#second.kvm_ioapic_set_irq(low, high, pin, coalesced);
+  }
+
+  kvm_ioapic_delayed_eoi_inj(low: number, high: number): void {
+    this.#first.kvm_ioapic_delayed_eoi_inj(low, high);
+    this.#second.kvm_ioapic_delayed_eoi_inj(low, high);
+  }
+
   kvm_ack_irq(irqchip: number, pin: number): void {
     this.#first.kvm_ack_irq(irqchip, pin);
     this.#second.kvm_ack_irq(irqchip, pin);

@@ -3,7 +3,8 @@
  * (Linux: include/uapi/linux/kvm.h, `struct kvm_run`): page 0 the structure, page 1 the data of KVM_EXIT_IO,
  * page 2 the coalesced MMIO ring. Accessors carry the kernel's field names; no exit makes an object.
  */
-import { KVM_PIO_PAGE_OFFSET, KVM_VCPU_MMAP_SIZE } from './kvm.ts';
+import { KVM_COALESCED_MMIO_PAGE_OFFSET, KVM_PIO_PAGE_OFFSET, KVM_VCPU_MMAP_SIZE } from './kvm.ts';
+import { KvmCoalescedMmioRing } from './kvm-coalesced-ring.ts';
 
 const PAGE_SIZE = 4096;
 const TWO_32 = 0x1_0000_0000;
@@ -230,6 +231,8 @@ export class KvmRun {
   readonly #view: DataView;
   /** Page 1: the elements of KVM_EXIT_IO (`vcpu->arch.pio_data`). */
   readonly pioData: Uint8Array;
+  /** Page 2: the ring of coalesced writes, see `drainCoalescedRing`. */
+  readonly coalesced: KvmCoalescedMmioRing;
   readonly io: KvmRunIo;
   readonly mmio: KvmRunMmio;
   readonly internal: KvmRunInternal;
@@ -241,6 +244,7 @@ export class KvmRun {
     this.buffer = buffer;
     this.#view = new DataView(buffer);
     this.pioData = new Uint8Array(buffer, KVM_PIO_PAGE_OFFSET * PAGE_SIZE, PAGE_SIZE);
+    this.coalesced = new KvmCoalescedMmioRing(buffer, KVM_COALESCED_MMIO_PAGE_OFFSET * PAGE_SIZE);
     this.io = new KvmRunIo(this.#view);
     this.mmio = new KvmRunMmio(this.#view);
     this.internal = new KvmRunInternal(this.#view);

@@ -8,34 +8,31 @@ import { PIC_FUNCTIONS } from '../../devices/i8259.ts';
 import { IOAPIC_FUNCTIONS } from '../../devices/ioapic.ts';
 import { IRQ_ROUTING_FUNCTIONS } from '../../devices/irq-routing.ts';
 import { KVM_FUNCTIONS } from '../../kvm/functions.ts';
+import { KVM_EVENT_FUNCTIONS } from '../../kvm/vm-events.ts';
 import { kernelName } from '../../trace/call-graph.ts';
 import { EOPNOTSUPP } from '../../uapi/errno.ts';
 
+/** Every table whose functions a probe can be attached to. */
+export const PROBED_TABLES: readonly object[] = [
+  KVM_FUNCTIONS,
+  KVM_EVENT_FUNCTIONS,
+  PIT_FUNCTIONS,
+  PIC_FUNCTIONS,
+  IOAPIC_FUNCTIONS,
+  IRQ_ROUTING_FUNCTIONS,
+];
+
 /** Every function that goes through a table: kernel name → our name. */
 export const PROBED_FUNCTIONS: ReadonlyMap<string, string> = new Map(
-  [KVM_FUNCTIONS, PIT_FUNCTIONS, PIC_FUNCTIONS, IOAPIC_FUNCTIONS, IRQ_ROUTING_FUNCTIONS].flatMap((table) =>
+  PROBED_TABLES.flatMap((table) =>
     Object.keys(table).map((name): [string, string] => [kernelName(name), name]),
   ),
 );
 
-/** Functions of a kernel that nothing here calls: a probe on them attaches and never fires. */
-export const SILENT_FUNCTIONS: ReadonlySet<string> = new Set([
-  'coalesced_mmio_write',
-  'ioeventfd_in_range',
-  'ioeventfd_write',
-  'kvm_assign_ioeventfd',
-  'kvm_assign_ioeventfd_idx',
-  'kvm_deassign_ioeventfd',
-  'kvm_deassign_ioeventfd_idx',
-  'kvm_ioeventfd',
-  'kvm_vm_ioctl_register_coalesced_mmio',
-  'kvm_vm_ioctl_unregister_coalesced_mmio',
-]);
-
 /**
  * Where the kernel's arguments come from, where they are not ours one for one: a number is ours, `vcpu`, `ctxt` and
- * `kvm` are the machine's, `idx` is the bus number of our first, `ptr` is a pointer to the caller's stack, `0` is
- * written `zero`.
+ * `kvm` are the machine's, `idx` is the bus number of our first, `dev` its `kvm_io_device`, `len` the length of our
+ * second, `ptr` is a pointer to the caller's stack, 0 is written `zero` and 1 (EPOLLIN) `one`.
  */
 const ARGUMENTS: Readonly<Record<string, string>> = {
   kvm_io_bus_read: 'vcpu idx 1 2 ptr',
@@ -89,13 +86,31 @@ const ARGUMENTS: Readonly<Record<string, string>> = {
   kvm_set_irq: 'kvm 1 2 3 4',
   kvm_notify_acked_irq: 'kvm 1 2',
   kvm_fire_mask_notifiers: 'kvm 1 2 3',
+  kvm_set_irq_routing: 'kvm 1 len zero',
+  kvm_ioeventfd: 'kvm 1',
+  kvm_assign_ioeventfd: 'kvm 1',
+  kvm_assign_ioeventfd_idx: 'kvm 1 2',
+  kvm_deassign_ioeventfd: 'kvm 1',
+  kvm_deassign_ioeventfd_idx: 'kvm 1 2',
+  ioeventfd_check_collision: 'kvm 1',
+  ioeventfd_write: 'vcpu dev 1 2 ptr',
+  ioeventfd_in_range: '0 1 2 ptr',
+  kvm_irqfd: 'kvm 1',
+  kvm_irqfd_assign: 'kvm 1',
+  kvm_irqfd_deassign: 'kvm 1',
+  irqfd_wakeup: '0 zero zero one',
+  kvm_notify_irqfd_resampler: 'kvm 1 2',
+  kvm_vm_ioctl_register_coalesced_mmio: 'kvm 1',
+  kvm_vm_ioctl_unregister_coalesced_mmio: 'kvm 1',
+  coalesced_mmio_write: 'vcpu dev 1 2 ptr',
 };
 
 /** Ours answer with the value read; the kernel's with 0 or −EOPNOTSUPP. */
 const READERS =
   /^(?:__)?kvm_io_bus_read$|^kvm_iodevice_read$|_ioport_read$|^picdev_.*read$|^ioapic_mmio_read$/;
 /** Ours answer whether it was taken. */
-const WRITERS = /^kvm_io_bus_write$|^kvm_iodevice_write$|_ioport_write$|^picdev_.*write$|^ioapic_mmio_write$/;
+const WRITERS =
+  /^kvm_io_bus_write$|^kvm_iodevice_write$|^(?:ioeventfd|coalesced_mmio)_write$|_ioport_write$|^picdev_.*write$|^ioapic_mmio_write$/;
 /** Ports of one chip: no bus device, so what they return is the value. */
 const CHIP_PORTS = /^(?:pic|elcr)_ioport_/;
 
@@ -134,10 +149,16 @@ function argument(token: string, args: readonly unknown[], source: ArgumentSourc
       return word(source.kvm, source);
     case 'idx':
       return word((args[0] as { idx: number }).idx, source);
+    case 'dev':
+      return word((args[0] as { dev: object }).dev, source);
+    case 'len':
+      return word((args[1] as ArrayLike<unknown>).length, source);
     case 'ptr':
       return BigInt.asIntN(64, STACK_POINTER);
     case 'zero':
       return 0n;
+    case 'one':
+      return 1n;
     default:
       return word(args[Number(token)], source);
   }

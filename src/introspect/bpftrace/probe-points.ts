@@ -3,7 +3,7 @@
  */
 import { TRACEPOINT_FIELDS, type TracepointName } from '../tracepoints.ts';
 import type { PointNode } from './ast.ts';
-import { PROBED_FUNCTIONS, SILENT_FUNCTIONS } from './kernel-functions.ts';
+import { PROBED_FUNCTIONS } from './kernel-functions.ts';
 import { scriptError } from './parse.ts';
 
 /** One place where a probe fires. */
@@ -61,8 +61,7 @@ export function resolvePoint({ at, parts }: PointNode, script: string): ProbePoi
   }
   // `kprobe:kvm:NAME` names the module too.
   const glob = parts.length === 3 ? third : second;
-  const known = parts.length <= 3 && glob !== '' ? matching(glob, PROBED_FUNCTIONS.keys()) : [];
-  const found = known.length > 0 ? known : matching(glob, SILENT_FUNCTIONS);
+  const found = parts.length <= 3 && glob !== '' ? matching(glob, PROBED_FUNCTIONS.keys()) : [];
   if (found.length === 0) throw scriptError(script, at, `${text}: could not resolve symbol`);
   return found.map((target) => ({ kind, name: `${kind}:${target}`, target }));
 }

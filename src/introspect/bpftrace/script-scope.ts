@@ -13,7 +13,7 @@ export interface ProbeContext {
   readonly func: string;
   readonly args: readonly bigint[];
   readonly retval: bigint;
-  readonly fields: Readonly<Record<string, number>>;
+  readonly fields: Readonly<Record<string, number | bigint>>;
   readonly nowNs: number;
   readonly variables: Map<string, Value>;
 }

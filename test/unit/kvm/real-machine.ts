@@ -120,6 +120,12 @@ export class TraceLog implements KvmTracepoints {
   kvm_pic_set_irq(chip: number, pin: number): void {
     this.lines.push(`pic_set_irq ${chip} ${pin}`);
   }
+  kvm_ioapic_set_irq(low: number, _high: number, pin: number, coalesced: boolean): void {
+    this.lines.push(`ioapic_set_irq ${pin} ${low.toString(16)}${coalesced ? ' coalesced' : ''}`);
+  }
+  kvm_ioapic_delayed_eoi_inj(low: number): void {
+    this.lines.push(`ioapic_delayed_eoi_inj ${low.toString(16)}`);
+  }
   kvm_ack_irq(irqchip: number, pin: number): void {
     this.lines.push(`ack_irq ${irqchip} ${pin}`);
   }

@@ -237,7 +237,13 @@ describe('the trace', () => {
     vcpu.trace = trace;
     vm.irqLine(4, 1);
     vcpu.kvmRun();
-    expect(trace.lines.slice(0, 4)).toEqual(['set_irq 4 1 0', 'pic_set_irq 0 4', 'virq 4', 'entry 610']);
+    expect(trace.lines.slice(0, 5)).toEqual([
+      'set_irq 4 1 0',
+      'ioapic_set_irq 4 10000',
+      'pic_set_irq 0 4',
+      'virq 4',
+      'entry 610',
+    ]);
   });
 
   it('can be detached again, and then nothing is observed', () => {

@@ -6,6 +6,8 @@ import {
   printKvmExit,
   printKvmInjException,
   printKvmInjVirq,
+  printKvmIoapicDelayedEoiInj,
+  printKvmIoapicSetIrq,
   printKvmPicSetIrq,
   printKvmPio,
   printKvmSetIrq,
@@ -71,6 +73,19 @@ describe("the text of KVM's tracepoints", () => {
   it('kvm_pic_set_irq: trigger from ELCR, mask from IMR, coalesced', () => {
     expect(printKvmPicSetIrq(0, 0, 0, 0, false)).toBe('chip 0 pin 0 (edge)');
     expect(printKvmPicSetIrq(1, 3, 0x08, 0xff, true)).toBe('chip 1 pin 3 (level|masked) (coalesced)');
+  });
+
+  it('kvm_ioapic_set_irq: the redirection entry in words', () => {
+    expect(printKvmIoapicSetIrq(0x1_0000, 0, 2, false)).toBe(
+      'pin 2 dst 0 vec 0 (Fixed|physical|edge|masked)',
+    );
+    expect(printKvmIoapicSetIrq(0x8000 | 0x800 | 0x130, 0xab00_0000 | 0, 23, true)).toBe(
+      'pin 23 dst ab vec 48 (LowPrio|logical|level) (coalesced)',
+    );
+    const modes = [2, 3, 4, 5, 6, 7].map((mode) => printKvmIoapicDelayedEoiInj(mode << 8, 0));
+    expect(modes).toEqual(
+      ['SMI', 'Res3', 'NMI', 'INIT', 'SIPI', 'ExtINT'].map((mode) => `dst 0 vec 0 (${mode}|physical|edge)`),
+    );
   });
 
   it('kvm_ack_irq', () => {

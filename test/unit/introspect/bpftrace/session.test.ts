@@ -1,17 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { kvmTags } from '../../../../scripts/kvm-tags.ts';
 import { createPcBoard } from '../../../../src/boards/pc.ts';
-import { PIT_FUNCTIONS } from '../../../../src/devices/i8254.ts';
-import { PIC_FUNCTIONS } from '../../../../src/devices/i8259.ts';
-import { IOAPIC_FUNCTIONS } from '../../../../src/devices/ioapic.ts';
-import { IRQ_ROUTING_FUNCTIONS } from '../../../../src/devices/irq-routing.ts';
 import {
   kernelArguments,
   kernelResult,
   PROBED_FUNCTIONS,
+  PROBED_TABLES,
 } from '../../../../src/introspect/bpftrace/kernel-functions.ts';
 import { BpftraceSession } from '../../../../src/introspect/bpftrace/session.ts';
-import { KVM_FUNCTIONS } from '../../../../src/kvm/functions.ts';
+import { Eventfd } from '../../../../src/kvm/eventfd.ts';
+import { KVM_PIO_BUS } from '../../../../src/uapi/kvm.ts';
 
 /** Creates the board, runs hex code at 0x1000 if there is some, and returns what the script printed. */
 function run(script: string, code = ''): string {
@@ -65,8 +63,40 @@ describe('a script on the emulated kernel', () => {
     expect(begin('printf("a"); exit(); printf("b"); } END { printf("c")')).toBe('ac');
   });
 
-  it('attaches silently to what is never called', () => {
+  it('attaches to what the default board never calls: it registers no ioeventfd', () => {
     expect(run('kprobe:kvm_assign_ioeventfd_idx { printf("x"); }', 'e6 43 f4')).toBe('');
+  });
+
+  it('sees ioeventfds come and work, with the kernel’s arguments', () => {
+    let text = '';
+    const script = `
+      kprobe:kvm_assign_ioeventfd_idx { printf("%s bus_idx:%d\\n", func, (uint8)arg1); }
+      kprobe:kvm_io_bus_register_dev { printf("%s addr:0x%lx len:%d\\n", func, (uint64)arg2, arg3); }
+      kprobe:ioeventfd_in_range { printf("%s 0x%lx %d\\n", func, arg1, arg2); }
+      kretprobe:ioeventfd_write,kretprobe:kvm_ioeventfd { printf("%s %d\\n", func, retval); }`;
+    const session = new BpftraceSession(script, { name: 'test.bt', print: (part) => (text += part) });
+    const vm = session.kvm.createVm();
+    const args = { fd: new Eventfd(), addr: 0x90, len: 1, datamatch: 7, flags: 3 };
+    vm.ioeventfd(args);
+    vm.ioeventfd(args);
+    for (const value of [7, 8]) vm.fn.kvmIoBusWrite(vm.buses[KVM_PIO_BUS], 0x90, 1, value);
+    expect(text).toBe(
+      'kvm_assign_ioeventfd_idx bus_idx:1\nkvm_io_bus_register_dev addr:0x90 len:1\nkvm_ioeventfd 0\n' +
+        'kvm_assign_ioeventfd_idx bus_idx:1\nkvm_ioeventfd -17\n' +
+        'ioeventfd_in_range 0x90 1\nioeventfd_write 0\nioeventfd_in_range 0x90 1\nioeventfd_write -95\n',
+    );
+  });
+
+  it('sees the IOAPIC’s tracepoint with the redirection entry as it was', () => {
+    let text = '';
+    const script =
+      'tracepoint:kvm:kvm_ioapic_set_irq { printf("%d 0x%lx %d\\n", args.pin, args.e, args.coalesced); }';
+    const session = new BpftraceSession(script, { name: 'test.bt', print: (part) => (text += part) });
+    const vm = session.kvm.createVm();
+    vm.createIrqchip();
+    vm.irqLine(5, 1);
+    vm.irqLine(5, 1);
+    expect(text).toBe('5 0x10000 0\n5 0x10000 1\n');
   });
 
   it('matches globs', () => {
@@ -145,11 +175,10 @@ describe('probed functions', () => {
   it('have as many arguments as their @kvm tags say', () => {
     const counts = new Map(kvmTags().map((tag) => [tag.kernelName, (tag.args ?? '').split(',').length]));
     const source = { vcpu: {}, ctxt: {}, kvm: {}, addressOf: () => 1n };
-    const tables = [KVM_FUNCTIONS, PIT_FUNCTIONS, PIC_FUNCTIONS, IOAPIC_FUNCTIONS, IRQ_ROUTING_FUNCTIONS];
-    const functions = Object.assign({}, ...tables) as Record<string, (...args: unknown[]) => unknown>;
+    const functions = Object.assign({}, ...PROBED_TABLES) as Record<string, (...args: unknown[]) => unknown>;
     const wrong: string[] = [];
     for (const [kernel, ours] of PROBED_FUNCTIONS) {
-      const given = [{ idx: 1 }, 1, 2, 3, 4, 5, 6].slice(0, functions[ours]?.length);
+      const given = [{ idx: 1, dev: {} }, [], 2, 3, 4, 5, 6].slice(0, functions[ours]?.length);
       if (kernelArguments(kernel, given, source).length !== counts.get(kernel)) wrong.push(kernel);
     }
     expect(wrong).toEqual([]);
