@@ -110,6 +110,7 @@ export function kvmSetIrqRouting(kvm: IrqRouting, ue: readonly Readonly<KvmIrqRo
   const table = buildIrqRoutingTable(kvm, ue);
   if (typeof table === 'number') return table;
   kvm.table = table;
+  kvm.makeScanRequest();
   return 0;
 }
 
@@ -132,6 +133,8 @@ export class IrqRouting implements IrqRouteTargets {
   readonly ioapic: IrqchipInput | null;
   /** See {@link IrqRouteTargets}; routes to messages take the one that is here when the table is set. */
   deliverMsi: ((msi: Readonly<KvmIrqRoutingMsi>) => number) | null = null;
+  /** Told when another table or another listener changes whose ends of interrupt the local APICs must report. */
+  makeScanRequest: () => void = () => {};
   /** @internal The table in force. */
   table = new KvmIrqRoutingTable([]);
   readonly #listeners: Listeners[] = [];
@@ -171,12 +174,14 @@ export class IrqRouting implements IrqRouteTargets {
   registerIrqAckNotifier(gsi: number, notify: () => void): void {
     const listeners = this.#listenersOf(gsi);
     listeners.ack = [...listeners.ack, notify];
+    this.makeScanRequest();
   }
 
   /** Undoes {@link registerIrqAckNotifier}. */
   unregisterIrqAckNotifier(gsi: number, notify: () => void): void {
     const listeners = this.#listenersOf(gsi);
     listeners.ack = listeners.ack.filter((n) => n !== notify);
+    this.makeScanRequest();
   }
 
   /** `notify` runs whenever `gsi` is masked or unmasked in one of its controllers. */

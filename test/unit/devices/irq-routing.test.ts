@@ -139,6 +139,19 @@ describe('GSI routing', () => {
     expect(seen).toEqual(['gsi 0', 'gsi 100']);
   });
 
+  it('says when a table or who waits for an end has changed, not when a table was refused', () => {
+    let requests = 0;
+    routing.makeScanRequest = () => requests++;
+    const notify = (): number => log.push(['ack']);
+    routing.registerIrqAckNotifier(3, notify);
+    routing.setRouting([{ gsi: 3, irqchip: KVM_IRQCHIP_IOAPIC, pin: 7 }]);
+    ioapic.ack[7]();
+    routing.unregisterIrqAckNotifier(3, notify);
+    ioapic.ack[7]();
+    routing.setRouting([{ gsi: 3, irqchip: 9, pin: 7 }]);
+    expect([requests, log]).toEqual([3, [['ack']]]);
+  });
+
   it('has KVM’s table by default', () => {
     expect(routing.getRouting()).toEqual(defaultIrqRouting());
     expect(defaultIrqRouting()).toHaveLength(24 + 16);
