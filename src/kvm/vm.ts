@@ -36,6 +36,8 @@ import {
   type KvmReinjectControl,
   type KvmUserspaceMemoryRegion,
 } from '../uapi/kvm.ts';
+import type { OrErrno } from './api.ts';
+import { kvmGetDirtyLogProtect } from './dirty-log.ts';
 import { type FunctionHooks, KVM_FUNCTIONS, tracedFunctions } from './functions.ts';
 import { isStruct } from './ioctl-args.ts';
 import { kvmSetMemoryRegion } from './memory-region.ts';
@@ -77,6 +79,16 @@ export class Vm implements KvmShared {
   /** KVM_SET_USER_MEMORY_REGION. @returns 0, −EINVAL or −EEXIST. */
   setUserMemoryRegion(region: KvmUserspaceMemoryRegion): number {
     return kvmSetMemoryRegion(this.memory, region);
+  }
+
+  /**
+   * KVM_GET_DIRTY_LOG: the pages of a slot that the guest has written since the last call, one bit a page,
+   * little-endian, a whole number of 8-byte words. The log is empty then.
+   *
+   * @returns the bitmap; −EINVAL for no slot number, −ENOENT for a slot that does not exist or is not logged.
+   */
+  getDirtyLog(slot: number): OrErrno<Uint8Array> {
+    return kvmGetDirtyLogProtect(this.memory, slot);
   }
 
   /**
