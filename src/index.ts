@@ -7,6 +7,7 @@ export {
   type Board,
   type BoardEnd,
   type BoardOptions,
+  type BoardSnapshot,
   DEFAULT_RTC_SECONDS,
   type PortRange,
   type UnclaimedPolicy,
@@ -20,6 +21,7 @@ export type { KvmTracepoints, UserspaceBus } from './emulate/kvm-vcpu.ts';
 export { EmulatorError, type EmulatorErrorCode } from './errors.ts';
 export { Eventfd, type EventfdOptions } from './kvm/eventfd.ts';
 export { Kvm } from './kvm/kvm.ts';
+export type { VmSnapshot } from './kvm/snapshot.ts';
 export type { Vcpu } from './kvm/vcpu.ts';
 export type { Vm } from './kvm/vm.ts';
 export { planImage } from './loaders/detect.ts';

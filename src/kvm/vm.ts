@@ -41,6 +41,7 @@ import { kvmGetDirtyLogProtect } from './dirty-log.ts';
 import { type FunctionHooks, KVM_FUNCTIONS, tracedFunctions } from './functions.ts';
 import { isStruct } from './ioctl-args.ts';
 import { kvmSetMemoryRegion } from './memory-region.ts';
+import { restoreSnapshot, takeSnapshot, type VmSnapshot } from './snapshot.ts';
 import { Vcpu } from './vcpu.ts';
 import { KVM_EVENT_FUNCTIONS, VmEvents } from './vm-events.ts';
 
@@ -89,6 +90,22 @@ export class Vm implements KvmShared {
    */
   getDirtyLog(slot: number): OrErrno<Uint8Array> {
     return kvmGetDirtyLogProtect(this.memory, slot);
+  }
+
+  /** What {@link restore} can bring back: processor, in-kernel devices, time, and memory at the cost of what changes. */
+  snapshot(): VmSnapshot {
+    return takeSnapshot(this);
+  }
+
+  /**
+   * Makes the machine what it was when `snapshot` was taken, here or on a machine of the same shape. What the embedder has
+   * set up stays as it is (see snapshot.ts). Not from within `kvmRun`.
+   *
+   * @throws EmulatorError `E_ARGUMENT` when the machine has other memory, devices or vCPUs, `E_STATE` when its slots have
+   * changed since. Nothing has changed then.
+   */
+  restore(snapshot: VmSnapshot): void {
+    restoreSnapshot(this, snapshot);
   }
 
   /**
