@@ -20,7 +20,7 @@ import {
 import { deliverEvent } from './exceptions.ts';
 import { deliverNmi, interruptAllowed, nmiAllowed } from './interrupts.ts';
 import { EVENT_EXCEPTION } from './protected-delivery.ts';
-import { DB_VECTOR, X86_CR0_PG } from './registers.ts';
+import { DB_VECTOR } from './registers.ts';
 
 /** No reason to leave. */
 export const NO_EXIT = -1;
@@ -30,6 +30,8 @@ const DR6_BS = 1 << 14;
 
 /** Handles what is due at `cpu.eip`. @returns an exit reason, or {@link NO_EXIT} when the next instruction may run. */
 export function boundary(cpu: Cpu): number {
+  // Somebody outside may have changed the privilege level.
+  cpu.selectTlb();
   if (cpu.queuedVector >= 0) {
     const vector = cpu.queuedVector;
     cpu.queuedVector = -1;
@@ -43,10 +45,6 @@ export function boundary(cpu: Cpu): number {
   if (cpu.pendingNmi !== 0 && nmiAllowed(cpu)) deliverNmi(cpu);
   if (cpu.activityState !== ACTIVITY_ACTIVE) {
     return cpu.activityState === ACTIVITY_HLT ? EXIT_REASON_HLT : EXIT_REASON_TRIPLE_FAULT;
-  }
-  if ((cpu.cr0 & X86_CR0_PG) !== 0) {
-    cpu.fault = FAULT_INTERNAL;
-    cpu.internalError = 'paging (CR0.PG = 1) is not built yet';
   }
   if (cpu.fault === FAULT_INTERNAL) {
     cpu.fault = FAULT_NONE;

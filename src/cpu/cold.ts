@@ -80,7 +80,7 @@ const ENTRIES: readonly (readonly [number, ColdOperation])[] = [
   [Op.MovToDr, privileged(system.movToDr)],
   [Op.Lgdt, privileged(system.loadTable)], [Op.Lidt, privileged(system.loadTable)], [Op.Sgdt, system.storeTable], [Op.Sidt, system.storeTable],
   [Op.Smsw, system.smsw], [Op.Lmsw, privileged(system.lmsw)], [Op.Clts, privileged(system.clts)],
-  [Op.Invd, privileged(system.nothing)], [Op.Invlpg, privileged(system.nothing)],
+  [Op.Invd, privileged(system.nothing)], [Op.Invlpg, privileged(system.invlpg)],
   [Op.ProtectedOnly, realOrV86('this system instruction', system.undefinedOpcode)], [Op.Sysenter, system.sysenter],
   [Op.Esc, fpu.esc], [Op.Wait, fpu.wait],
   [Op.Undefined, system.undefinedOpcode], [Op.TooLong, system.tooLong],

@@ -9,7 +9,7 @@ import {
   effectiveAddress,
   load8,
   load16,
-  load32,
+  loadForUpdate,
   loadSized,
   probeStore,
   store32,
@@ -17,7 +17,7 @@ import {
 } from './access.ts';
 import { type Cpu, FAULT_NONE, KVM_X86_SHADOW_INT_MOV_SS } from './cpu.ts';
 import { setFlagsAdd, setFlagsSub, setZf, signExtend, testCondition } from './flags.ts';
-import { readDst, readReg, readSrc, writeDst, writeReg } from './operand.ts';
+import { readDstForUpdate, readReg, readSrc, writeDst, writeReg } from './operand.ts';
 import { AL, AX, DX, EAX, EBX, ECX, EDX } from './registers.ts';
 import { loadSegmentReal } from './segments.ts';
 import { COLD_NEXT } from './status.ts';
@@ -49,7 +49,7 @@ export function movToSreg(cpu: Cpu, insn: Insn): number {
 
 /** TEMP ← DEST; DEST ← SRC; SRC ← TEMP */
 export function xchg(cpu: Cpu, insn: Insn): number {
-  const a = readDst(cpu, insn, insn.size);
+  const a = readDstForUpdate(cpu, insn, insn.size);
   if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
   writeDst(cpu, insn, insn.size, readReg(cpu, insn.src, insn.size));
   if (cpu.fault === FAULT_NONE) writeReg(cpu, insn.src, insn.size, a);
@@ -90,7 +90,7 @@ export function bswap(cpu: Cpu, insn: Insn): number {
 
 /** TEMP ← SRC + DEST; SRC ← DEST; DEST ← TEMP */
 export function xadd(cpu: Cpu, insn: Insn): number {
-  const a = readDst(cpu, insn, insn.size);
+  const a = readDstForUpdate(cpu, insn, insn.size);
   if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
   const b = readReg(cpu, insn.src, insn.size);
   const r = (a + b) | 0;
@@ -105,7 +105,7 @@ export function xadd(cpu: Cpu, insn: Insn): number {
 /** IF accumulator = DEST THEN ZF ← 1; DEST ← SRC ELSE ZF ← 0; accumulator ← DEST (DEST is written in both cases) */
 export function cmpxchg(cpu: Cpu, insn: Insn): number {
   const size = insn.size;
-  const dest = readDst(cpu, insn, size);
+  const dest = readDstForUpdate(cpu, insn, size);
   if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
   const acc = readReg(cpu, EAX, size);
   const equal = dest === acc;
@@ -120,8 +120,8 @@ export function cmpxchg(cpu: Cpu, insn: Insn): number {
 export function cmpxchg8b(cpu: Cpu, insn: Insn): number {
   const ea = effectiveAddress(cpu.gpr, insn);
   const ea4 = (ea + 4) & insn.addrMask;
-  const low = load32(cpu, insn.seg, ea);
-  const high = load32(cpu, insn.seg, ea4);
+  const low = loadForUpdate(cpu, insn.seg, ea, 4);
+  const high = loadForUpdate(cpu, insn.seg, ea4, 4);
   if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
   if (!probeStore(cpu, insn.seg, ea, 4) || !probeStore(cpu, insn.seg, ea4, 4)) return COLD_NEXT;
   const gpr = cpu.gpr;

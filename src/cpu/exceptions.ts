@@ -46,8 +46,12 @@ const OPEN_BUS: MmioPort = {
   mmioWrite: () => {},
 };
 
-/** Queues an exception for the next entry (KVM: `kvm_queue_exception`). */
+/**
+ * Queues an exception for the next entry (KVM: `kvm_queue_exception`; #PF: `kvm_inject_page_fault`, of the address in
+ * `cpu.faultAddress`, which CR2 gets at once).
+ */
 export function queueException(cpu: Cpu, vector: number, errorCode: number): void {
+  if (vector === PF_VECTOR) cpu.cr2 = cpu.faultAddress;
   cpu.queuedVector = vector;
   cpu.queuedErrorCode = errorCode;
   cpu.attention = 1;
@@ -150,6 +154,7 @@ export function deliverEvent(
     deliverOnce(cpu, current, code, eip, currentKind);
     if ((cpu.fault & FAULT_EXCEPTION) === 0) break;
     const second = cpu.fault & 0xff;
+    if (second === PF_VECTOR) cpu.cr2 = cpu.faultAddress;
     const wasException = currentKind === EVENT_EXCEPTION;
     cpu.fault = FAULT_NONE;
     if (wasException && current === DF_VECTOR) {
@@ -167,5 +172,7 @@ export function deliverEvent(
 
 /** Delivers the exception that the instruction at `cpu.eip` left in `cpu.fault`. */
 export function deliverFault(cpu: Cpu): void {
-  deliverEvent(cpu, cpu.fault & ~FAULT_EXCEPTION, cpu.faultErrorCode, cpu.eip, EVENT_EXCEPTION);
+  const vector = cpu.fault & ~FAULT_EXCEPTION;
+  if (vector === PF_VECTOR) cpu.cr2 = cpu.faultAddress;
+  deliverEvent(cpu, vector, cpu.faultErrorCode, cpu.eip, EVENT_EXCEPTION);
 }

@@ -5,7 +5,7 @@
  * Intel SDM vol. 3A, “Interrupt and Exception Handling in Protected Mode”; pseudo-code of “INT n” in vol. 2.
  */
 import { SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS, SEG_TR } from '../decoder/insn.ts';
-import { checkSegment, raise, readLinear, writeLinear } from './access.ts';
+import { checkSegment, probeLinear, raise, readSystem, writeLinear } from './access.ts';
 import { type Cpu, FAULT_INTERNAL, FAULT_NONE } from './cpu.ts';
 import { descriptor, readDescriptor, SELECTOR_MASK } from './descriptor.ts';
 import { getEflags } from './flags.ts';
@@ -68,8 +68,9 @@ function readInnerStack(cpu: Cpu, dpl: number, ext: number): boolean {
     return false;
   }
   const tss = cpu.segBase[SEG_TR];
-  newStack.esp = readLinear(cpu, (tss + at) | 0, width) | 0;
-  newStack.selector = readLinear(cpu, (tss + at + width) | 0, 2);
+  newStack.esp = readSystem(cpu, (tss + at) | 0, width) | 0;
+  newStack.selector = readSystem(cpu, (tss + at + width) | 0, 2);
+  if (cpu.fault !== FAULT_NONE) return false;
   const error = (newStack.selector & SELECTOR_MASK) | ext;
   const wrong =
     (newStack.selector & SELECTOR_MASK) === 0 ||
@@ -93,18 +94,21 @@ const newStack = { esp: 0, selector: 0 };
 const frame = new Int32Array(10);
 
 /**
- * Pushes `count` values of the frame in `width` bytes each onto the present stack. @returns false with #SS raised and
- * nothing written.
+ * Pushes `count` values of the frame in `width` bytes each onto the present stack. @returns false with #SS or #PF
+ * raised and nothing written.
  */
 function pushFrame(cpu: Cpu, count: number, width: number, error: number): boolean {
   const mask = stackMask(cpu);
   const sp = cpu.gpr[ESP];
-  for (let i = 1; i <= count; i++) {
-    if (checkSegment(cpu, SEG_SS, (sp - i * width) & mask, width, true)) continue;
-    cpu.faultErrorCode = error;
-    return false;
-  }
   const base = cpu.segBase[SEG_SS];
+  for (let i = 1; i <= count; i++) {
+    const at = (sp - i * width) & mask;
+    if (!checkSegment(cpu, SEG_SS, at, width, true)) {
+      cpu.faultErrorCode = error;
+      return false;
+    }
+    if (!probeLinear(cpu, (base + at) | 0, width)) return false;
+  }
   for (let i = 1; i <= count; i++)
     writeLinear(cpu, (base + ((sp - i * width) & mask)) | 0, width, frame[i - 1]);
   setStackPointer(cpu, (sp - count * width) & mask);
@@ -132,8 +136,9 @@ export function deliverProtected(
     raise(cpu, GP_VECTOR, idtError);
     return;
   }
-  const low = readLinear(cpu, (cpu.idtBase + vector * 8) | 0, 4);
-  const high = readLinear(cpu, (cpu.idtBase + vector * 8 + 4) | 0, 4);
+  const low = readSystem(cpu, (cpu.idtBase + vector * 8) | 0, 4);
+  const high = readSystem(cpu, (cpu.idtBase + vector * 8 + 4) | 0, 4);
+  if (cpu.fault !== FAULT_NONE) return;
   const gate = (high >>> 8) & 31;
   const isKnown = gate === GATE_INT16 || gate === GATE_TRAP16 || gate === GATE_INT32 || gate === GATE_TRAP32;
   if (!isKnown && gate !== GATE_TASK) {

@@ -69,6 +69,14 @@ export const X86_CR0_NW = 1 << 29;
 export const X86_CR0_CD = 1 << 30;
 export const X86_CR0_PG = 1 << 31;
 
+/** CR4 bits. Intel SDM vol. 3A, “Control Registers”. */
+export const X86_CR4_PSE = 1 << 4;
+export const X86_CR4_PAE = 1 << 5;
+export const X86_CR4_PGE = 1 << 7;
+
+/** IA32_EFER.NXE: execute-disable pages exist. */
+export const EFER_NX = 1 << 11;
+
 /** Exception vectors. Intel SDM vol. 3A, “Exception and Interrupt Vectors”. */
 export const DE_VECTOR = 0;
 export const DB_VECTOR = 1;
