@@ -102,7 +102,8 @@ const entry = fc
     flags: fc.nat({ max: 0xfff }),
     present: fc.integer({ min: 0, max: 7 }),
     stray: fc.oneof(
-      { weight: 6, arbitrary: fc.constant(-1) },
+      { weight: 9, arbitrary: fc.constant(-1) },
+      { weight: 3, arbitrary: fc.constant(63) },
       { weight: 1, arbitrary: fc.integer({ min: 12, max: 63 }) },
     ),
   })
