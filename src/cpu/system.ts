@@ -1,5 +1,5 @@
 /**
- * System instructions that real mode has: descriptor-table registers, control and debug registers, HLT, CPUID, RDTSC, MSRs,
+ * System instructions that every mode has: descriptor-table registers, control and debug registers, HLT, CPUID, RDTSC, MSRs,
  * cache control.
  *
  * Intel SDM vol. 3A, “System Instruction Summary”; vol. 2 for the checks.
@@ -19,6 +19,7 @@ import {
 } from './access.ts';
 import { type Cpu, FAULT_NONE } from './cpu.ts';
 import { readDst, writeReg } from './operand.ts';
+import { privilegeChanged } from './privilege.ts';
 import {
   DB_VECTOR,
   EAX,
@@ -47,6 +48,10 @@ const DR6_BD = 1 << 13;
 
 /** MSR_IA32_TSC. */
 const MSR_IA32_TSC = 0x10;
+/** MSR_IA32_SYSENTER_*. */
+const MSR_IA32_SYSENTER_CS = 0x174;
+const MSR_IA32_SYSENTER_ESP = 0x175;
+const MSR_IA32_SYSENTER_EIP = 0x176;
 const TWO_32 = 0x1_0000_0000;
 
 /** #UD */
@@ -96,23 +101,53 @@ export function rdtsc(cpu: Cpu, _insn: Insn): number {
   return COLD_NEXT;
 }
 
-/** Only IA32_TIME_STAMP_COUNTER exists so far; any other MSR is #GP(0). */
+/** EDX:EAX ← MSR[ECX]; #GP(0) for an MSR that does not exist */
 export function rdmsr(cpu: Cpu, _insn: Insn): number {
-  if (cpu.gpr[ECX] !== MSR_IA32_TSC) raise(cpu, GP_VECTOR, 0);
-  else writePair(cpu, timeStamp(cpu));
+  switch (cpu.gpr[ECX]) {
+    case MSR_IA32_TSC:
+      writePair(cpu, timeStamp(cpu));
+      break;
+    case MSR_IA32_SYSENTER_CS:
+      writePair(cpu, cpu.sysenterCs >>> 0);
+      break;
+    case MSR_IA32_SYSENTER_ESP:
+      writePair(cpu, cpu.sysenterEsp >>> 0);
+      break;
+    case MSR_IA32_SYSENTER_EIP:
+      writePair(cpu, cpu.sysenterEip >>> 0);
+      break;
+    default:
+      raise(cpu, GP_VECTOR, 0);
+  }
   return COLD_NEXT;
 }
 
-/** Only IA32_TIME_STAMP_COUNTER exists so far; any other MSR is #GP(0). */
+/** MSR[ECX] ← EDX:EAX; #GP(0) for an MSR that does not exist. Of the SYSENTER MSRs the low 32 bits are kept. */
 export function wrmsr(cpu: Cpu, _insn: Insn): number {
-  if (cpu.gpr[ECX] !== MSR_IA32_TSC) {
-    raise(cpu, GP_VECTOR, 0);
-    return COLD_NEXT;
+  const low = cpu.gpr[EAX];
+  switch (cpu.gpr[ECX]) {
+    case MSR_IA32_TSC:
+      writeTsc(cpu);
+      break;
+    case MSR_IA32_SYSENTER_CS:
+      cpu.sysenterCs = low;
+      break;
+    case MSR_IA32_SYSENTER_ESP:
+      cpu.sysenterEsp = low;
+      break;
+    case MSR_IA32_SYSENTER_EIP:
+      cpu.sysenterEip = low;
+      break;
+    default:
+      raise(cpu, GP_VECTOR, 0);
   }
+  return COLD_NEXT;
+}
+
+function writeTsc(cpu: Cpu): void {
   // Bits above 2^53 cannot be kept: virtual time never reaches them.
   const value = (cpu.gpr[EAX] >>> 0) + ((cpu.gpr[EDX] >>> 0) % 0x200000) * TWO_32;
   cpu.tscOffset = value - (cpu.ticksAtEntry + cpu.retired);
-  return COLD_NEXT;
 }
 
 /** There are no performance counters. */
@@ -128,7 +163,7 @@ export function movFromCr(cpu: Cpu, insn: Insn): number {
   return COLD_NEXT;
 }
 
-/** Sets CR0 and what hangs on it. */
+/** Sets CR0 and what hangs on it. The segment caches stay as they are when PE changes (“unreal mode”). */
 export function writeCr0(cpu: Cpu, value: number): void {
   const old = cpu.cr0;
   cpu.cr0 = (value & CR0_MASK) | X86_CR0_ET;
@@ -136,6 +171,12 @@ export function writeCr0(cpu: Cpu, value: number): void {
     for (let seg = 0; seg < 8; seg++) cpu.updateSegBound(seg);
     cpu.attention = 1;
   }
+  privilegeChanged(cpu);
+}
+
+/** Sets CR3: MOV to CR3 and task switches. */
+export function writeCr3(cpu: Cpu, value: number): void {
+  cpu.cr3 = value;
 }
 
 /** CRn ← SRC, with the checks that real mode has. */
@@ -154,7 +195,7 @@ export function movToCr(cpu: Cpu, insn: Insn): number {
       cpu.cr2 = value;
       return COLD_NEXT;
     case 3:
-      cpu.cr3 = value;
+      writeCr3(cpu, value);
       return COLD_NEXT;
     default:
       if ((value & ~CR4_MASK) !== 0) raise(cpu, GP_VECTOR, 0);
@@ -250,11 +291,5 @@ export function clts(cpu: Cpu, _insn: Insn): number {
 
 /** Caches are not modelled: INVD, WBINVD and INVLPG (paging off) do nothing. */
 export function nothing(_cpu: Cpu, _insn: Insn): number {
-  return COLD_NEXT;
-}
-
-/** SYSENTER and SYSEXIT in real mode. */
-export function sysenter(cpu: Cpu, _insn: Insn): number {
-  raise(cpu, GP_VECTOR, 0);
   return COLD_NEXT;
 }

@@ -19,6 +19,7 @@ import {
   ECX,
   EDI,
   EDX,
+  EFLAGS_MASK,
   ESI,
   ESP,
   X86_CR0_PE,
@@ -28,9 +29,6 @@ import {
 import { SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_SS, SEG_TR } from '../decoder/insn.ts';
 import { EINVAL } from '../uapi/errno.ts';
 import type { KvmRegs, KvmSegment, KvmSregs } from '../uapi/kvm.ts';
-
-/** EFLAGS bits that exist: bits 3, 5, 15 and 31:22 do not. */
-const EFLAGS_MASK = 0x003f7fd7;
 
 /** KVM_GET_REGS. */
 export function getRegs(cpu: Cpu): KvmRegs {
