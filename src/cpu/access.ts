@@ -23,6 +23,7 @@ import {
   PAGE_SIZE,
 } from './memory.ts';
 import {
+  AC_VECTOR,
   AR_DB,
   AR_P,
   AR_S,
@@ -66,7 +67,16 @@ export function checkSegment(cpu: Cpu, seg: number, off: number, len: number, is
     }
   }
   if (!ok) raise(cpu, seg === SEG_SS ? SS_VECTOR : GP_VECTOR, 0);
+  else if (cpu.alignmentArmed !== 0 && isMisaligned((cpu.segBase[seg] + off) | 0, len)) {
+    raise(cpu, AC_VECTOR, 0);
+    ok = false;
+  }
   return ok;
+}
+
+/** Whether a word, doubleword or quadword lies across its natural boundary. */
+function isMisaligned(linear: number, len: number): boolean {
+  return (len === 2 || len === 4 || len === 8) && (linear & (len - 1)) !== 0;
 }
 
 /** PAGE_* of a physical page: from 4 GiB on there is no memory. */

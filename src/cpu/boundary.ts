@@ -19,8 +19,10 @@ import {
 } from './cpu.ts';
 import { deliverEvent } from './exceptions.ts';
 import { deliverNmi, interruptAllowed, nmiAllowed } from './interrupts.ts';
+import { privilegeChanged } from './privilege.ts';
 import { EVENT_EXCEPTION } from './protected-delivery.ts';
 import { DB_VECTOR } from './registers.ts';
+import { DR6_BT } from './task-switch.ts';
 
 /** No reason to leave. */
 export const NO_EXIT = -1;
@@ -30,16 +32,15 @@ const DR6_BS = 1 << 14;
 
 /** Handles what is due at `cpu.eip`. @returns an exit reason, or {@link NO_EXIT} when the next instruction may run. */
 export function boundary(cpu: Cpu): number {
-  // Somebody outside may have changed the privilege level.
-  cpu.selectTlb();
+  privilegeChanged(cpu);
   if (cpu.queuedVector >= 0) {
     const vector = cpu.queuedVector;
     cpu.queuedVector = -1;
     deliverEvent(cpu, vector, cpu.queuedErrorCode, cpu.eip, EVENT_EXCEPTION);
   }
   if (cpu.pendingDebugTrap !== 0) {
+    cpu.dr[6] |= (cpu.pendingDebugTrap & DR6_BT) | ((cpu.pendingDebugTrap & 1) !== 0 ? DR6_BS : 0);
     cpu.pendingDebugTrap = 0;
-    cpu.dr[6] |= DR6_BS;
     deliverEvent(cpu, DB_VECTOR, 0, cpu.eip, EVENT_EXCEPTION);
   }
   if (cpu.pendingNmi !== 0 && nmiAllowed(cpu)) deliverNmi(cpu);

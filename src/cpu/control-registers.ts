@@ -10,6 +10,7 @@
  */
 import type { Cpu } from './cpu.ts';
 import { loadPdptrs } from './paging.ts';
+import { privilegeChanged } from './privilege.ts';
 import {
   EFER_NX,
   X86_CR0_CD,
@@ -59,6 +60,7 @@ export function setCr0(cpu: Cpu, value: number): boolean {
   cpu.cr0 = cr0;
   if ((changed & X86_CR0_PE) !== 0) for (let seg = 0; seg < 8; seg++) cpu.updateSegBound(seg);
   if ((changed & CR0_TLB_BITS) !== 0) cpu.flushTlb();
+  privilegeChanged(cpu);
   return true;
 }
 

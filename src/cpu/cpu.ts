@@ -91,7 +91,8 @@ export class Cpu {
   /**
    * Fast limit check: offset `o` of a `2^k`-byte access through segment `s` is good when
    * `(o ^ 0x80000000) < segBound[s << 3 | k]` (reads) or `[s << 3 | 4 | k]` (writes), compared as int32.
-   * A segment that is not plain expand-up data or code has no good offset here and takes the slow check.
+   * A segment that is not plain expand-up data or code has no good offset here and takes the slow check; so do words and
+   * doublewords while alignment is checked. `[SEG_CS << 3 | 3]` bounds the targets of transfers.
    */
   readonly segBound = new Int32Array(64);
 
@@ -110,6 +111,12 @@ export class Cpu {
   readonly dr = new Int32Array(8);
 
   #a20Mask = -1;
+  /** 1 while misaligned accesses are #AC. Only privilege.ts sets it. */
+  alignmentArmed = 0;
+  /** IA32_SYSENTER_CS, _ESP, _EIP. */
+  sysenterCs = 0;
+  sysenterEsp = 0;
+  sysenterEip = 0;
   /** KVM_X86_SHADOW_INT_* after STI, MOV SS, POP SS. */
   interruptShadow = 0;
   activityState = ACTIVITY_ACTIVE;
@@ -124,7 +131,10 @@ export class Cpu {
   /** An exception to deliver at the next entry (queued by the emulator): vector, or −1. */
   queuedVector = -1;
   queuedErrorCode = 0;
-  /** A single-step trap is due at this instruction boundary (DR6.BS). */
+  /**
+   * A debug trap is due at this instruction boundary: 1 a single step (DR6.BS), DR6_BT the T flag of a task that has been
+   * switched to.
+   */
   pendingDebugTrap = 0;
   /** An NMI is due. */
   pendingNmi = 0;
@@ -180,6 +190,7 @@ export class Cpu {
 
   /** Power-up state. Intel SDM vol. 3A, “Processor State After Reset”. */
   reset(): void {
+    this.alignmentArmed = 0;
     this.gpr.fill(0);
     // EDX: family 6 stepping information, as KVM sets it (kvm_vcpu_reset: 0x600).
     this.gpr[2] = 0x600;
@@ -203,6 +214,9 @@ export class Cpu {
     this.efer = 0;
     this.pdptes.fill(0);
     this.flushTlb();
+    this.sysenterCs = 0;
+    this.sysenterEsp = 0;
+    this.sysenterEip = 0;
     this.dr.fill(0);
     this.dr[6] = 0xffff0ff0 | 0;
     this.dr[7] = 0x400;
@@ -277,9 +291,11 @@ export class Cpu {
     const expandUp = code || (attr & AR_TYPE_EXPAND_DOWN) === 0;
     const readable = usable && expandUp && (!code || real || (attr & AR_TYPE_WRITABLE) !== 0);
     const writable = usable && expandUp && (real || (!code && (attr & AR_TYPE_WRITABLE) !== 0));
+    this.segBound[(seg << 3) | 3] = Math.min(limit + 1, 0xffffffff) ^ SIGN;
     for (let k = 0; k < 3; k++) {
       const last = limit - ((1 << k) - 1);
-      const bound = last < 0 ? 0 : Math.min(last + 1, 0xffffffff);
+      const refused = last < 0 || (k > 0 && this.alignmentArmed !== 0);
+      const bound = refused ? 0 : Math.min(last + 1, 0xffffffff);
       this.segBound[(seg << 3) | k] = (readable ? bound : 0) ^ SIGN;
       this.segBound[(seg << 3) | 4 | k] = (writable ? bound : 0) ^ SIGN;
     }

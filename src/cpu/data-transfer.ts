@@ -19,16 +19,21 @@ import { type Cpu, FAULT_NONE, KVM_X86_SHADOW_INT_MOV_SS } from './cpu.ts';
 import { setFlagsAdd, setFlagsSub, setZf, signExtend, testCondition } from './flags.ts';
 import { readDstForUpdate, readReg, readSrc, writeDst, writeReg } from './operand.ts';
 import { AL, AX, DX, EAX, EBX, ECX, EDX } from './registers.ts';
-import { loadSegmentReal } from './segments.ts';
+import { loadSegment } from './segments.ts';
 import { COLD_NEXT } from './status.ts';
 
-/** MOV and POP to a segment register: to SS they hold interrupts and traps back for one instruction (LSS does not). */
-export function loadSegment(cpu: Cpu, seg: number, selector: number): void {
-  loadSegmentReal(cpu, seg, selector);
+/**
+ * MOV and POP to a segment register: to SS they hold interrupts and traps back for one instruction (LSS does not).
+ *
+ * @returns false with a fault raised and nothing loaded.
+ */
+export function loadSegmentShadowed(cpu: Cpu, seg: number, selector: number): boolean {
+  if (!loadSegment(cpu, seg, selector)) return false;
   if (seg === SEG_SS) {
     cpu.interruptShadow = KVM_X86_SHADOW_INT_MOV_SS;
     cpu.attention = 1;
   }
+  return true;
 }
 
 /** A memory destination is always 16 bits; a 32-bit register gets zeros above. */
@@ -43,7 +48,7 @@ export function movFromSreg(cpu: Cpu, insn: Insn): number {
 export function movToSreg(cpu: Cpu, insn: Insn): number {
   const selector =
     insn.form === FORM_REG ? cpu.r16[insn.src] : load16(cpu, insn.seg, effectiveAddress(cpu.gpr, insn));
-  if (cpu.fault === FAULT_NONE) loadSegment(cpu, insn.dst, selector);
+  if (cpu.fault === FAULT_NONE) loadSegmentShadowed(cpu, insn.dst, selector);
   return COLD_NEXT;
 }
 
@@ -185,7 +190,6 @@ export function loadFarPointer(cpu: Cpu, insn: Insn): number {
   const offset = loadSized(cpu, insn.seg, ea, insn.opSize);
   const selector = load16(cpu, insn.seg, (ea + insn.opSize) & insn.addrMask);
   if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
-  loadSegmentReal(cpu, insn.sub, selector);
-  writeReg(cpu, insn.dst, insn.opSize, offset);
+  if (loadSegment(cpu, insn.sub, selector)) writeReg(cpu, insn.dst, insn.opSize, offset);
   return COLD_NEXT;
 }

@@ -1,5 +1,5 @@
 /**
- * System instructions that real mode has: descriptor-table registers, control and debug registers, HLT, CPUID, RDTSC, MSRs,
+ * System instructions that every mode has: descriptor-table registers, control and debug registers, HLT, CPUID, RDTSC, MSRs,
  * cache control.
  *
  * Intel SDM vol. 3A, “System Instruction Summary”; vol. 2 for the checks.
@@ -32,6 +32,10 @@ const DR6_BD = 1 << 13;
 /** MSR numbers. */
 const MSR_IA32_TSC = 0x10;
 const MSR_EFER = 0xc0000080 | 0;
+/** MSR_IA32_SYSENTER_*. */
+const MSR_IA32_SYSENTER_CS = 0x174;
+const MSR_IA32_SYSENTER_ESP = 0x175;
+const MSR_IA32_SYSENTER_EIP = 0x176;
 const TWO_32 = 0x1_0000_0000;
 
 /** #UD */
@@ -81,26 +85,59 @@ export function rdtsc(cpu: Cpu, _insn: Insn): number {
   return COLD_NEXT;
 }
 
-/** IA32_TIME_STAMP_COUNTER and IA32_EFER exist so far; any other MSR is #GP(0). */
+/** EDX:EAX ← MSR[ECX]; #GP(0) for an MSR that does not exist */
 export function rdmsr(cpu: Cpu, _insn: Insn): number {
-  const msr = cpu.gpr[ECX];
-  if (msr === MSR_IA32_TSC) writePair(cpu, timeStamp(cpu));
-  else if (msr === MSR_EFER) writePair(cpu, cpu.efer);
-  else raise(cpu, GP_VECTOR, 0);
+  switch (cpu.gpr[ECX]) {
+    case MSR_IA32_TSC:
+      writePair(cpu, timeStamp(cpu));
+      break;
+    case MSR_IA32_SYSENTER_CS:
+      writePair(cpu, cpu.sysenterCs >>> 0);
+      break;
+    case MSR_IA32_SYSENTER_ESP:
+      writePair(cpu, cpu.sysenterEsp >>> 0);
+      break;
+    case MSR_IA32_SYSENTER_EIP:
+      writePair(cpu, cpu.sysenterEip >>> 0);
+      break;
+    case MSR_EFER:
+      writePair(cpu, cpu.efer);
+      break;
+    default:
+      raise(cpu, GP_VECTOR, 0);
+  }
   return COLD_NEXT;
 }
 
-/** IA32_TIME_STAMP_COUNTER and IA32_EFER exist so far; any other MSR is #GP(0). */
+/** MSR[ECX] ← EDX:EAX; #GP(0) for an MSR that does not exist. Of the SYSENTER MSRs the low 32 bits are kept. */
 export function wrmsr(cpu: Cpu, _insn: Insn): number {
-  const msr = cpu.gpr[ECX];
-  if (msr === MSR_IA32_TSC) {
-    // Bits above 2^53 cannot be kept: virtual time never reaches them.
-    const value = (cpu.gpr[EAX] >>> 0) + ((cpu.gpr[EDX] >>> 0) % 0x200000) * TWO_32;
-    cpu.tscOffset = value - (cpu.ticksAtEntry + cpu.retired);
-  } else if (msr !== MSR_EFER || !setEfer(cpu, cpu.gpr[EAX], cpu.gpr[EDX])) {
-    raise(cpu, GP_VECTOR, 0);
+  const low = cpu.gpr[EAX];
+  switch (cpu.gpr[ECX]) {
+    case MSR_IA32_TSC:
+      writeTsc(cpu);
+      break;
+    case MSR_IA32_SYSENTER_CS:
+      cpu.sysenterCs = low;
+      break;
+    case MSR_IA32_SYSENTER_ESP:
+      cpu.sysenterEsp = low;
+      break;
+    case MSR_IA32_SYSENTER_EIP:
+      cpu.sysenterEip = low;
+      break;
+    case MSR_EFER:
+      if (!setEfer(cpu, low, cpu.gpr[EDX])) raise(cpu, GP_VECTOR, 0);
+      break;
+    default:
+      raise(cpu, GP_VECTOR, 0);
   }
   return COLD_NEXT;
+}
+
+function writeTsc(cpu: Cpu): void {
+  // Bits above 2^53 cannot be kept: virtual time never reaches them.
+  const value = (cpu.gpr[EAX] >>> 0) + ((cpu.gpr[EDX] >>> 0) % 0x200000) * TWO_32;
+  cpu.tscOffset = value - (cpu.ticksAtEntry + cpu.retired);
 }
 
 /** There are no performance counters. */
@@ -221,11 +258,5 @@ export function invlpg(cpu: Cpu, insn: Insn): number {
 
 /** Caches are not modelled: INVD and WBINVD do nothing. */
 export function nothing(_cpu: Cpu, _insn: Insn): number {
-  return COLD_NEXT;
-}
-
-/** SYSENTER and SYSEXIT in real mode. */
-export function sysenter(cpu: Cpu, _insn: Insn): number {
-  raise(cpu, GP_VECTOR, 0);
   return COLD_NEXT;
 }

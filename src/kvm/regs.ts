@@ -22,6 +22,7 @@ import {
   EDI,
   EDX,
   EFER_NX,
+  EFLAGS_MASK,
   ESI,
   ESP,
   X86_CR0_PE,
@@ -32,9 +33,6 @@ import {
 import { SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_SS, SEG_TR } from '../decoder/insn.ts';
 import { EINVAL } from '../uapi/errno.ts';
 import type { KvmRegs, KvmSegment, KvmSregs } from '../uapi/kvm.ts';
-
-/** EFLAGS bits that exist: bits 3, 5, 15 and 31:22 do not. */
-const EFLAGS_MASK = 0x003f7fd7;
 
 /** IA32_APIC_BASE of the bootstrap processor after a reset: enabled, at 0xFEE00000. */
 const APIC_BASE_DEFAULT = 0xfee00900;
