@@ -19,8 +19,10 @@ import {
 } from './cpu.ts';
 import { deliverEvent } from './exceptions.ts';
 import { deliverNmi, interruptAllowed, nmiAllowed } from './interrupts.ts';
+import { privilegeChanged } from './privilege.ts';
 import { EVENT_EXCEPTION } from './protected-delivery.ts';
-import { DB_VECTOR, X86_CR0_PG } from './registers.ts';
+import { DB_VECTOR } from './registers.ts';
+import { DR6_BT } from './task-switch.ts';
 
 /** No reason to leave. */
 export const NO_EXIT = -1;
@@ -30,23 +32,20 @@ const DR6_BS = 1 << 14;
 
 /** Handles what is due at `cpu.eip`. @returns an exit reason, or {@link NO_EXIT} when the next instruction may run. */
 export function boundary(cpu: Cpu): number {
+  privilegeChanged(cpu);
   if (cpu.queuedVector >= 0) {
     const vector = cpu.queuedVector;
     cpu.queuedVector = -1;
     deliverEvent(cpu, vector, cpu.queuedErrorCode, cpu.eip, EVENT_EXCEPTION);
   }
   if (cpu.pendingDebugTrap !== 0) {
+    cpu.dr[6] |= (cpu.pendingDebugTrap & DR6_BT) | ((cpu.pendingDebugTrap & 1) !== 0 ? DR6_BS : 0);
     cpu.pendingDebugTrap = 0;
-    cpu.dr[6] |= DR6_BS;
     deliverEvent(cpu, DB_VECTOR, 0, cpu.eip, EVENT_EXCEPTION);
   }
   if (cpu.pendingNmi !== 0 && nmiAllowed(cpu)) deliverNmi(cpu);
   if (cpu.activityState !== ACTIVITY_ACTIVE) {
     return cpu.activityState === ACTIVITY_HLT ? EXIT_REASON_HLT : EXIT_REASON_TRIPLE_FAULT;
-  }
-  if ((cpu.cr0 & X86_CR0_PG) !== 0) {
-    cpu.fault = FAULT_INTERNAL;
-    cpu.internalError = 'paging (CR0.PG = 1) is not built yet';
   }
   if (cpu.fault === FAULT_INTERNAL) {
     cpu.fault = FAULT_NONE;

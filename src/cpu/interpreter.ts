@@ -111,7 +111,7 @@ function createRunner(cpu: Cpu): Runner {
       let insns = window.insns;
       let winBase = window.eipBase | 0;
       let winLen = isCurrent(window, cpu) ? window.len | 0 : 0;
-      let codeBound = segBound[SEG_CS << 3];
+      let codeBound = segBound[(SEG_CS << 3) | 3];
 
       run: while (left > stop) {
         const at = (eip - winBase) | 0;
@@ -796,7 +796,7 @@ function createRunner(cpu: Cpu): Runner {
                   completed = status !== COLD_EVENT;
                   eip = cpu.eip | 0;
                   winLen = 0;
-                  codeBound = segBound[SEG_CS << 3];
+                  codeBound = segBound[(SEG_CS << 3) | 3];
                   if (cpu.attention !== 0) break run;
                   continue;
                 }
@@ -844,7 +844,7 @@ function createRunner(cpu: Cpu): Runner {
         cpu.interruptShadow &= ~shadow;
         // No trap after a load of SS: the one after the next instruction stands for both.
         const isTrap = completed && (cpu.interruptShadow & KVM_X86_SHADOW_INT_MOV_SS) === 0;
-        if (isTrap && (oneShot & X86_EFLAGS_TF) !== 0) cpu.pendingDebugTrap = 1;
+        if (isTrap && (oneShot & X86_EFLAGS_TF) !== 0) cpu.pendingDebugTrap |= 1;
       }
     }
   };

@@ -37,6 +37,14 @@ export interface CodeInvalidator {
   invalidatePages(pa: number, len: number): void;
 }
 
+/** Whoever keeps translations that have a page's flags in them (tlb.ts). */
+export interface TranslationCache {
+  /** The pages `first … first+count−1` are more restrictive than they were. */
+  forgetPhysical(first: number, count: number): void;
+  /** The memory map has changed. */
+  flush(keepGlobal: boolean): void;
+}
+
 /** One memory slot. */
 export interface MemorySlot {
   readonly slot: number;
@@ -58,13 +66,21 @@ export class GuestMemory {
   ram: Uint8Array = new Uint8Array(0);
   /** The same bytes, for unaligned 16- and 32-bit accesses. */
   view: DataView = new DataView(this.ram.buffer);
-  /** One byte a physical page, see PAGE_*. */
+  /** One byte a physical page, see PAGE_*. Flags are set through {@link restrict}; anybody may clear them. */
   readonly pageFlags: Uint8Array = new Uint8Array(PAGES).fill(PAGE_MMIO);
   readonly slots: MemorySlot[] = [];
   /** The decode cache, once there is one. */
   code: CodeInvalidator | null = null;
   /** What snapshots keep of the memory, once there is one. */
   versions: MemoryVersions | null = null;
+  /** The processor's translations, once there is one. */
+  translations: TranslationCache | null = null;
+
+  /** Sets flags of `count` pages from page number `first` on (PAGE_HAS_CODE, PAGE_CLEAN, PAGE_WATCHED, PAGE_READ_ONLY). */
+  restrict(first: number, count: number, flags: number): void {
+    for (let page = first; page < first + count; page++) this.pageFlags[page] |= flags;
+    this.translations?.forgetPhysical(first, count);
+  }
 
   /**
    * Adds a slot.
@@ -104,6 +120,7 @@ export class GuestMemory {
     this.pageFlags.fill(flags, gpa / PAGE_SIZE, end / PAGE_SIZE);
     this.versions?.forget();
     this.code?.invalidatePages(gpa, mem.length);
+    this.translations?.flush(false);
   }
 
   /** Removes a slot; its addresses become a hole. @returns whether there was one. */
@@ -119,6 +136,7 @@ export class GuestMemory {
     this.pageFlags.fill(PAGE_MMIO, old.gpa / PAGE_SIZE, (old.gpa + old.mem.length) / PAGE_SIZE);
     this.versions?.forget();
     this.code?.invalidatePages(old.gpa, old.mem.length);
+    this.translations?.flush(false);
     return true;
   }
 
@@ -137,13 +155,8 @@ export class GuestMemory {
         `memory: 0x${gpa.toString(16)}+0x${len.toString(16)} is not a whole number of 4 KiB pages of memory`,
       );
     }
-    for (let at = gpa; at < gpa + len; at += PAGE_SIZE) this.pageFlags[at / PAGE_SIZE] |= PAGE_READ_ONLY;
+    this.restrict(gpa / PAGE_SIZE, len / PAGE_SIZE, PAGE_READ_ONLY);
     this.code?.invalidatePages(gpa, len);
-  }
-
-  /** Sets flags of `count` pages from page number `first` on (PAGE_HAS_CODE, PAGE_CLEAN, PAGE_WATCHED, PAGE_READ_ONLY). */
-  restrict(first: number, count: number, flags: number): void {
-    for (let page = first; page < first + count; page++) this.pageFlags[page] |= flags;
   }
 
   /** The guest is about to store to a page with PAGE_CLEAN. */
@@ -201,6 +214,27 @@ export class GuestMemory {
     }
     const s = this.slotAt(at);
     if (s !== null) s.mem[at - s.gpa] = value;
+  }
+
+  /** Whether a slot holds physical address `pa`. */
+  isMemory(pa: number): boolean {
+    return (this.pageFlags[pa >>> PAGE_SHIFT] & PAGE_MMIO) === 0;
+  }
+
+  /** An aligned doubleword, as the processor reads a paging-structure entry. @returns int32; 0 where no memory is. */
+  readDoubleword(pa: number): number {
+    const at = pa >>> 0;
+    if ((this.pageFlags[at >>> PAGE_SHIFT] & PAGE_READ_SLOW) === 0) return this.view.getInt32(at, true);
+    const s = this.slotAt(at);
+    if (s === null) return 0;
+    const i = at - s.gpa;
+    return s.mem[i] | (s.mem[i + 1] << 8) | (s.mem[i + 2] << 16) | (s.mem[i + 3] << 24);
+  }
+
+  /** Writes an aligned doubleword as the processor does on its own account; nowhere when that is not writable memory. */
+  writeDoubleword(pa: number, value: number): void {
+    if ((this.pageFlags[pa >>> PAGE_SHIFT] & (PAGE_MMIO | PAGE_READ_ONLY)) !== 0) return;
+    for (let i = 0; i < 4; i++) this.writeByte(pa + i, (value >>> (8 * i)) & 0xff);
   }
 
   /** Host read (loaders, debuggers): holes read as 0xff. */
