@@ -21,6 +21,8 @@ import {
   EDX,
   ESI,
   ESP,
+  X86_CR0_CD,
+  X86_CR0_NW,
   X86_CR0_PE,
   X86_CR0_PG,
   X86_EFLAGS_FIXED,
@@ -33,7 +35,7 @@ import type { KvmRegs, KvmSegment, KvmSregs } from '../uapi/kvm.ts';
 const EFLAGS_MASK = 0x003f7fd7;
 
 /** IA32_APIC_BASE of the bootstrap processor after a reset: enabled, at 0xFEE00000. */
-const APIC_BASE_DEFAULT = 0xfee00900;
+export const APIC_BASE_DEFAULT = 0xfee00900;
 
 /** KVM_GET_REGS. */
 export function getRegs(cpu: Cpu): KvmRegs {
@@ -130,9 +132,26 @@ export function getSregs(cpu: Cpu): KvmSregs {
   };
 }
 
-/** KVM_SET_SREGS. @returns 0, or −EINVAL for paging without protected mode; nothing has changed then. */
+/** Bits of IA32_APIC_BASE that must be 0: 7:0, 9, and 10 (x2APIC). */
+const APIC_BASE_RESERVED = 0x6ff;
+const CR8_MAX = 15;
+
+/**
+ * What a processor without long mode takes.
+ *
+ * @kvm kvm_is_valid_sregs(vcpu, sregs) arch/x86/kvm/x86.c
+ */
+export function kvmIsValidSregs(sregs: Readonly<KvmSregs>): boolean {
+  const { cr0 } = sregs;
+  if ((cr0 & X86_CR0_PG) !== 0 && (cr0 & X86_CR0_PE) === 0) return false;
+  if ((cr0 & X86_CR0_NW) !== 0 && (cr0 & X86_CR0_CD) === 0) return false;
+  if (sregs.efer !== 0 || sregs.cs.l !== 0) return false;
+  return (sregs.apic_base & APIC_BASE_RESERVED) === 0 && sregs.cr8 >= 0 && sregs.cr8 <= CR8_MAX;
+}
+
+/** KVM_SET_SREGS, the CPU's part. @returns 0, or −EINVAL for what no processor takes; nothing has changed then. */
 export function setSregs(cpu: Cpu, sregs: Readonly<KvmSregs>): number {
-  if ((sregs.cr0 & X86_CR0_PG) !== 0 && (sregs.cr0 & X86_CR0_PE) === 0) return -EINVAL;
+  if (!kvmIsValidSregs(sregs)) return -EINVAL;
   // First CR0: what a segment allows depends on PE.
   cpu.cr0 = sregs.cr0 | 0;
   cpu.cr2 = sregs.cr2 | 0;

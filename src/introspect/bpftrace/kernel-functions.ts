@@ -7,6 +7,8 @@ import { PIT_FUNCTIONS } from '../../devices/i8254.ts';
 import { PIC_FUNCTIONS } from '../../devices/i8259.ts';
 import { IOAPIC_FUNCTIONS } from '../../devices/ioapic.ts';
 import { IRQ_ROUTING_FUNCTIONS } from '../../devices/irq-routing.ts';
+import type { KvmVcpu } from '../../emulate/kvm-vcpu.ts';
+import { VCPU_CREATION_FUNCTIONS } from '../../kvm/create-vcpu.ts';
 import { KVM_FUNCTIONS } from '../../kvm/functions.ts';
 import { KVM_EVENT_FUNCTIONS } from '../../kvm/vm-events.ts';
 import { kernelName } from '../../trace/call-graph.ts';
@@ -15,6 +17,7 @@ import { EOPNOTSUPP } from '../../uapi/errno.ts';
 /** Every table whose functions a probe can be attached to. */
 export const PROBED_TABLES: readonly object[] = [
   KVM_FUNCTIONS,
+  VCPU_CREATION_FUNCTIONS,
   KVM_EVENT_FUNCTIONS,
   PIT_FUNCTIONS,
   PIC_FUNCTIONS,
@@ -32,7 +35,8 @@ export const PROBED_FUNCTIONS: ReadonlyMap<string, string> = new Map(
 /**
  * Where the kernel's arguments come from, where they are not ours one for one: a number is ours, `vcpu`, `ctxt` and
  * `kvm` are the machine's, `idx` is the bus number of our first, `dev` its `kvm_io_device`, `len` the length of our
- * second, `ptr` is a pointer to the caller's stack, 0 is written `zero` and 1 (EPOLLIN) `one`.
+ * second, `ptr` is a pointer to the caller's stack, 0 is written `zero` and 1
+ * (EPOLLIN) `one`, `gpa` is the address of an EPT violation.
  */
 const ARGUMENTS: Readonly<Record<string, string>> = {
   kvm_io_bus_read: 'vcpu idx 1 2 ptr',
@@ -55,6 +59,9 @@ const ARGUMENTS: Readonly<Record<string, string>> = {
   check_perm_out: 'ctxt',
   emulator_io_permitted: 'ctxt 1 2',
   emulator_io_port_access_allowed: 'ctxt 1 2',
+  vcpu_mmio_read: '0 1 4 ptr',
+  vcpu_mmio_write: '0 1 4 ptr',
+  kvm_mmu_page_fault: '0 gpa zero zero zero',
   em_in: 'ctxt',
   em_out: 'ctxt',
   pio_in_emulated: 'ctxt 1 2 3',
@@ -155,6 +162,8 @@ function argument(token: string, args: readonly unknown[], source: ArgumentSourc
       return word((args[1] as ArrayLike<unknown>).length, source);
     case 'ptr':
       return BigInt.asIntN(64, STACK_POINTER);
+    case 'gpa':
+      return word(((args[0] as Partial<KvmVcpu>).cpu?.exitGuestPhysicalAddress ?? 0) >>> 0, source);
     case 'zero':
       return 0n;
     case 'one':
