@@ -91,14 +91,15 @@ export class KvmVcpuStat {
   exits = 0;
   io_exits = 0;
   mmio_exits = 0;
-  /** KVM_RUN ended by a signal: {@link KvmVcpu} was asked to stop. */
+  /** KVM_RUN ended by a signal: the vCPU was asked to stop. */
   signal_exits = 0;
   irq_window_exits = 0;
+  /** NMIs that became possible while the guest ran, by an IRET say: the CPU delivers them without an exit of their own. */
   nmi_window_exits = 0;
   halt_exits = 0;
   /** KVM_EXIT_IRQ_WINDOW_OPEN. */
   request_irq_exits = 0;
-  /** Exits for an interrupt of the host: pio86 has none but its own alarms. */
+  /** Exits for the host's interrupts: alarms of the machine's clock. */
   irq_exits = 0;
   irq_injections = 0;
   nmi_injections = 0;

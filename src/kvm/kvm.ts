@@ -6,8 +6,9 @@ import { EFAULT, EINVAL } from '../uapi/errno.ts';
 import { KVM_VCPU_MMAP_SIZE } from '../uapi/kvm.ts';
 import type { KvmApi } from './api.ts';
 import { kvmVmIoctlCheckExtension } from './capabilities.ts';
+import { Eventfd } from './eventfd.ts';
 import type { FunctionHooks } from './functions.ts';
-import { isStruct } from './ioctl-args.ts';
+import { isStruct, isU32 } from './ioctl-args.ts';
 import { allocatePages } from './memory-region.ts';
 import { Vm, type VmOptions } from './vm.ts';
 
@@ -21,7 +22,7 @@ export interface KvmOptions {
 }
 
 /** The entry point: `new Kvm().createVm()`. */
-export class Kvm implements Omit<KvmApi, 'createVm' | 'eventfd'> {
+export class Kvm implements Omit<KvmApi, 'createVm'> {
   readonly #hooks: FunctionHooks | null;
 
   constructor(options: KvmOptions = {}) {
@@ -46,6 +47,11 @@ export class Kvm implements Omit<KvmApi, 'createVm' | 'eventfd'> {
   /** Zeroed memory for {@link Vm.setUserMemoryRegion}, a whole number of 4 KiB pages. @returns −EINVAL, −ENOMEM. */
   allocateMemory(size: number): Uint8Array | number {
     return allocatePages(size);
+  }
+
+  /** `eventfd(2)`. @param initval what the counter starts with, an unsigned 32-bit number; −EINVAL else. */
+  eventfd(initval = 0): Eventfd | number {
+    return isU32(initval) ? new Eventfd({ initval }) : -EINVAL;
   }
 
   /** KVM_CREATE_VM: a machine without memory, devices and vCPUs, at time 0. */

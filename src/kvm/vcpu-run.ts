@@ -137,6 +137,7 @@ export function vcpuEnterGuest(vcpu: Vcpu): number {
   const reason = runGuest(cpu, left < MAX_BUDGET ? left | 0 : MAX_BUDGET);
   clock.ticks += cpu.retired;
   stat.nmi_injections += nmis - cpu.pendingNmi;
+  stat.nmi_window_exits += nmis - cpu.pendingNmi;
   if (reason === EXIT_REASON_PREEMPTION_TIMER && clock.ticks < clock.nextDeadlineTick) {
     // The end of a slice or a look at the boundary: nothing that a processor would show.
     return 1;

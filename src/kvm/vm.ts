@@ -56,15 +56,7 @@ export interface VmOptions {
 const PIT_GSI = 0;
 
 /** Ioctls of {@link VmApi} that stand elsewhere. */
-type OtherIoctls =
-  | 'createVcpu'
-  | 'getDirtyLog'
-  | 'reinjectControl'
-  | 'setGsiRouting'
-  | 'ioeventfd'
-  | 'irqfd'
-  | 'registerCoalescedMmio'
-  | 'unregisterCoalescedMmio';
+type OtherIoctls = 'createVcpu' | 'getDirtyLog';
 
 /** One virtual machine. */
 export class Vm implements KvmShared, Omit<VmApi, OtherIoctls> {
@@ -226,6 +218,7 @@ export class Vm implements KvmShared, Omit<VmApi, OtherIoctls> {
   reinjectControl(control: Readonly<KvmReinjectControl>): number {
     if (!isStruct(control)) return -EFAULT;
     if (this.pit === null) return -ENXIO;
+    if (!isU32(control.pit_reinject)) return -EINVAL;
     // A byte: 256 is 0.
     this.pit.reinject = (control.pit_reinject & 0xff) !== 0;
     return 0;

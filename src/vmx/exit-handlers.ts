@@ -135,6 +135,8 @@ export function vmxHandleExit(vcpu: KvmVcpu): number {
   if (reason === EXIT_REASON_IO_INSTRUCTION) return fn.handleIo(vcpu);
   switch (reason) {
     case EXIT_REASON_PREEMPTION_TIMER:
+      // An alarm of the machine: in a kernel, the host's timer interrupt.
+      vcpu.stat.irq_exits++;
       return 1;
     case EXIT_REASON_INTERRUPT_WINDOW:
       return fn.handleInterruptWindow(vcpu);

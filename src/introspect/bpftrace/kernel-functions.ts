@@ -49,6 +49,7 @@ const ARGUMENTS: Readonly<Record<string, string>> = {
   kvm_io_bus_register_dev: 'kvm idx 1 2 3',
   kvm_io_bus_unregister_dev: 'kvm idx 1',
   vmx_handle_exit: '0 zero',
+  vmx_vcpu_reset: '0 zero',
   emulator_pio_in_emulated: 'ctxt 1 2 3 4',
   emulator_pio_out_emulated: 'ctxt 1 2 3 4',
   kernel_pio: '0 3',
@@ -124,6 +125,9 @@ const CHIP_PORTS = /^(?:pic|elcr)_ioport_/;
 /** A place on the kernel's stack. */
 const STACK_POINTER = 0xffff_b048_0123_fd80n;
 
+/** The descriptor of a vCPU in a process that has opened /dev/kvm (3), a machine (4) and then it. */
+const VCPU_FD = 5n;
+
 /** What arguments are looked up in. */
 export interface ArgumentSource {
   readonly vcpu: object | null;
@@ -181,6 +185,7 @@ export function kernelArguments(name: string, args: readonly unknown[], source: 
 
 /** `retval` of a call. */
 export function kernelResult(name: string, retval: unknown, source: ArgumentSource): bigint {
+  if (name === 'kvm_vm_ioctl_create_vcpu' && typeof retval === 'object') return VCPU_FD;
   if (!CHIP_PORTS.test(name)) {
     if (READERS.test(name)) return retval === IO_NOT_HANDLED ? BigInt(-EOPNOTSUPP) : 0n;
     if (WRITERS.test(name)) return retval === true ? 0n : BigInt(-EOPNOTSUPP);
