@@ -3,7 +3,7 @@
  *
  *     npm run build && npx tsx examples/take-kvm-exit-io.ts
  */
-import { KVM_EXIT_HLT, KVM_EXIT_IO, KVM_EXIT_IO_OUT, Kvm } from 'pio86';
+import { KVM_EXIT_HLT, KVM_EXIT_IO, KVM_EXIT_IO_OUT, Kvm, orThrow } from 'pio86';
 
 // in al,0x60 / inc ax / out 0x80,al / mov cx,3 / mov di,0x2000 / mov dx,0x1f0 / rep insb / hlt
 const program = [0xe4, 0x60, 0x40, 0xe6, 0x80, 0xb9, 3, 0, 0xbf, 0, 0x20, 0xba, 0xf0, 0x01, 0xf3, 0x6c, 0xf4];
@@ -11,7 +11,7 @@ const program = [0xe4, 0x60, 0x40, 0xe6, 0x80, 0xb9, 3, 0, 0xbf, 0, 0x20, 0xba, 
 const vm = new Kvm().createVm();
 vm.setUserMemoryRegion({ slot: 0, flags: 0, guest_phys_addr: 0, memory_size: 0x10000 });
 vm.memory.write(0x1000, Uint8Array.from(program));
-const vcpu = vm.createVcpu(0);
+const vcpu = orThrow(vm.createVcpu(0), 'KVM_CREATE_VCPU');
 const sregs = vcpu.getSregs();
 for (const s of [sregs.cs, sregs.ds, sregs.es, sregs.ss]) {
   s.selector = 0;

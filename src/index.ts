@@ -19,14 +19,17 @@ export { IO_NOT_HANDLED, IO_NOTHING_STORED, type IoDevice } from './bus/io-devic
 export type { ByteSink, IrqLine } from './bus/irq-line.ts';
 export type { KvmTracepoints, UserspaceBus } from './emulate/kvm-vcpu.ts';
 export { EmulatorError, type EmulatorErrorCode } from './errors.ts';
+export type { KvmApi, VcpuApi, VmApi } from './kvm/api.ts';
 export { Eventfd, type EventfdOptions } from './kvm/eventfd.ts';
 export { Kvm } from './kvm/kvm.ts';
+export { orThrow } from './kvm/or-throw.ts';
 export type { VmSnapshot } from './kvm/snapshot.ts';
 export type { Vcpu } from './kvm/vcpu.ts';
 export type { Vm } from './kvm/vm.ts';
 export { planImage } from './loaders/detect.ts';
 export type { Image, ImageFormat } from './loaders/image.ts';
 export { loadImage } from './loaders/load.ts';
+export * from './uapi/errno.ts';
 export * from './uapi/kvm.ts';
 export {
   drainCoalescedRing,

@@ -2,11 +2,13 @@
  * A board: KVM's machine (in-kernel PIC and PIT, memory, one vCPU) with the board's own devices on a second bus, run
  * in slices. What devices there are is the plan's business (kvm.ts, pc.ts).
  */
+import { DEFAULT_IPS } from '../bus/clock.ts';
 import { NO_SINK } from '../bus/irq-line.ts';
 import { I8042 } from '../devices/i8042.ts';
 import { Serial16550A } from '../devices/serial.ts';
 import { EmulatorError } from '../errors.ts';
 import { Kvm } from '../kvm/kvm.ts';
+import { orThrow } from '../kvm/or-throw.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Vm } from '../kvm/vm.ts';
 import {
@@ -33,7 +35,7 @@ import { BoardMemory } from './board-memory.ts';
 import type { BoardDevice, BoardPlan, DeviceWiring } from './board-plan.ts';
 import { createExtraDevices } from './extra-devices.ts';
 import { GsiLine } from './gsi-line.ts';
-import { addRom, checkedMemoryBytes, checkedRtcSeconds } from './memory-map.ts';
+import { addRom, checkedMemoryBytes, checkedRtcSeconds, checkedTickRate } from './memory-map.ts';
 import { kernelPorts, ownPorts } from './port-map.ts';
 import { Unclaimed } from './unclaimed.ts';
 import { UserBus } from './user-bus.ts';
@@ -66,18 +68,22 @@ export class Machine implements Board {
     const memoryBytes = checkedMemoryBytes(options.memoryBytes ?? DEFAULT_MEMORY_BYTES);
     const rtcSeconds = checkedRtcSeconds(options.rtcSeconds ?? DEFAULT_RTC_SECONDS);
     this.name = plan.name;
-    this.vm = (options.kvm ?? new Kvm()).createVm(options.ips === undefined ? {} : { ips: options.ips });
+    const ips = checkedTickRate(options.ips ?? DEFAULT_IPS);
+    this.vm = orThrow((options.kvm ?? new Kvm()).createVm({ ips }), 'KVM_CREATE_VM');
     const { vm } = this;
-    succeed('KVM_CREATE_IRQCHIP', vm.createIrqchip());
-    succeed('KVM_CREATE_PIT2', vm.createPit2({ flags: KVM_PIT_SPEAKER_DUMMY }));
-    succeed(
-      'KVM_SET_USER_MEMORY_REGION',
+    orThrow(vm.createIrqchip(), 'KVM_CREATE_IRQCHIP');
+    orThrow(vm.createPit2({ flags: KVM_PIT_SPEAKER_DUMMY }), 'KVM_CREATE_PIT2');
+    orThrow(
       vm.setUserMemoryRegion({ slot: 0, flags: 0, guest_phys_addr: 0, memory_size: memoryBytes }),
+      'KVM_SET_USER_MEMORY_REGION',
     );
-    this.vcpu = vm.createVcpu(0);
-    this.#picStates = [vm.getIrqchip(KVM_IRQCHIP_PIC_MASTER), vm.getIrqchip(KVM_IRQCHIP_PIC_SLAVE)];
-    this.#ioapicState = vm.getIrqchip(KVM_IRQCHIP_IOAPIC);
-    this.#pitState = vm.getPit2();
+    this.vcpu = orThrow(vm.createVcpu(0), 'KVM_CREATE_VCPU');
+    this.#picStates = [
+      orThrow(vm.getIrqchip(KVM_IRQCHIP_PIC_MASTER), 'KVM_GET_IRQCHIP'),
+      orThrow(vm.getIrqchip(KVM_IRQCHIP_PIC_SLAVE), 'KVM_GET_IRQCHIP'),
+    ];
+    this.#ioapicState = orThrow(vm.getIrqchip(KVM_IRQCHIP_IOAPIC), 'KVM_GET_IRQCHIP');
+    this.#pitState = orThrow(vm.getPit2(), 'KVM_GET_PIT2');
     const wiring: DeviceWiring = {
       clock: vm.clock,
       gsi: (n) => this.#createLine(n),
@@ -219,9 +225,4 @@ export class Machine implements Board {
     const { eip } = this.vcpu.getRegs();
     return `${selector.toString(16).padStart(4, '0')}:${eip.toString(16).padStart(4, '0')}`;
   }
-}
-
-/** An ioctl that cannot fail on a fresh machine. */
-function succeed(what: string, r: number): void {
-  if (r !== 0) throw new EmulatorError('E_STATE', `${what}: errno ${-r}`);
 }

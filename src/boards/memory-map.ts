@@ -2,7 +2,9 @@
  * The boards' memory: RAM from address 0 in one slot (there is no hole for a display below 1 MiB), ROM in it as
  * read-only pages or beside it as read-only slots. Limits of what a board can be given stand here too.
  */
+import { isTickRate, MAX_IPS } from '../bus/clock.ts';
 import { EmulatorError } from '../errors.ts';
+import { orThrow } from '../kvm/or-throw.ts';
 import type { Vm } from '../kvm/vm.ts';
 import { KVM_MEM_READONLY } from '../uapi/kvm.ts';
 
@@ -25,6 +27,12 @@ export function checkedMemoryBytes(bytes: number): number {
     'E_ARGUMENT',
     `board: ${bytes} bytes of memory are not a whole number of 4 KiB pages from 64 KiB to 3 GiB`,
   );
+}
+
+/** @throws EmulatorError `E_ARGUMENT` unless a clock can have so many ticks a second. */
+export function checkedTickRate(ips: number): number {
+  if (isTickRate(ips)) return ips;
+  throw new EmulatorError('E_ARGUMENT', `board: ips ${ips} is not a whole number from 1 to ${MAX_IPS}`);
 }
 
 /** @throws EmulatorError `E_ARGUMENT` unless the RTC can show that time. */
@@ -77,11 +85,14 @@ function nextSlot({ memory }: Pick<Vm, 'memory'>, at: number, end: number): numb
 function addSlot(vm: Pick<Vm, 'memory' | 'setUserMemoryRegion'>, mem: Uint8Array, gpa: number): void {
   let slot = 0;
   while (vm.memory.slots.some((other) => other.slot === slot)) slot++;
-  vm.setUserMemoryRegion({
-    slot,
-    flags: KVM_MEM_READONLY,
-    guest_phys_addr: gpa,
-    memory_size: mem.length,
-    mem,
-  });
+  orThrow(
+    vm.setUserMemoryRegion({
+      slot,
+      flags: KVM_MEM_READONLY,
+      guest_phys_addr: gpa,
+      memory_size: mem.length,
+      mem,
+    }),
+    'KVM_SET_USER_MEMORY_REGION',
+  );
 }

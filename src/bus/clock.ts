@@ -33,7 +33,12 @@ const NS_PER_S = 1_000_000_000;
 export const DEFAULT_IPS = 100_000_000;
 
 /** Largest accepted `ips`; keeps every product in {@link ticksToNs} below 2^53. */
-const MAX_IPS = 10_000_000_000;
+export const MAX_IPS = 10_000_000_000;
+
+/** Whether a clock can have so many ticks a second. */
+export function isTickRate(ips: unknown): boolean {
+  return typeof ips === 'number' && Number.isInteger(ips) && ips >= 1 && ips <= MAX_IPS;
+}
 
 /** Time as a snapshot keeps it. */
 export interface ClockState {
@@ -97,7 +102,7 @@ export class VirtualClock implements Clock {
   readonly #alarms: VirtualAlarm[] = [];
 
   constructor(ips: number = DEFAULT_IPS) {
-    if (!Number.isInteger(ips) || ips < 1 || ips > MAX_IPS) {
+    if (!isTickRate(ips)) {
       throw new EmulatorError('E_ARGUMENT', `clock: ips ${ips} is not a whole number from 1 to ${MAX_IPS}`);
     }
     this.ips = ips;

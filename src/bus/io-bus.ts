@@ -166,6 +166,40 @@ export function kvmIoBusWrite(bus: KvmIoBus, addr: number, len: IoSize, value: n
 }
 
 /**
+ * An eight-byte read: devices without `read64` decline it.
+ *
+ * @param data eight bytes, lowest address first.
+ * @returns whether a device took it.
+ * @kvm kvm_io_bus_read(vcpu, bus_idx, addr, len, val) virt/kvm/kvm_main.c (as kvmIoBusRead64: eight bytes)
+ */
+export function kvmIoBusRead64(bus: KvmIoBus, addr: number, data: Uint8Array): boolean {
+  const first = bus.fn.kvmIoBusGetFirstDev(bus, addr, 8);
+  if (first < 0) return false;
+  for (let i = first; i < bus.dev_count; i++) {
+    if (kvmIoBusCmp(addr, 8, bus.addr[i], bus.len[i]) !== 0) break;
+    if (bus.devices[i].read64?.(addr, data) === true) return true;
+  }
+  return false;
+}
+
+/**
+ * An eight-byte write: devices without `write64` decline it.
+ *
+ * @param data eight bytes, lowest address first.
+ * @returns whether a device took it.
+ * @kvm kvm_io_bus_write(vcpu, bus_idx, addr, len, val) virt/kvm/kvm_main.c (as kvmIoBusWrite64: eight bytes)
+ */
+export function kvmIoBusWrite64(bus: KvmIoBus, addr: number, data: Uint8Array): boolean {
+  const first = bus.fn.kvmIoBusGetFirstDev(bus, addr, 8);
+  if (first < 0) return false;
+  for (let i = first; i < bus.dev_count; i++) {
+    if (kvmIoBusCmp(addr, 8, bus.addr[i], bus.len[i]) !== 0) break;
+    if (bus.devices[i].write64?.(addr, data) === true) return true;
+  }
+  return false;
+}
+
+/**
  * A write that remembers where the last one ended: `cookie`, an index returned earlier, is tried first.
  *
  * @returns the index that took the write, or −EOPNOTSUPP.

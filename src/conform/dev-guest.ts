@@ -6,6 +6,7 @@
  */
 import { ACTIVITY_ACTIVE } from '../cpu/cpu.ts';
 import { Kvm } from '../kvm/kvm.ts';
+import { orThrow } from '../kvm/or-throw.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Vm } from '../kvm/vm.ts';
 import { type IoSize, KVM_EXIT_HLT, KVM_EXIT_IO, KVM_EXIT_IO_IN, type KvmRegs } from '../uapi/kvm.ts';
@@ -46,7 +47,7 @@ export class DevGuest {
     this.vm = new Kvm().createVm();
     this.vm.setUserMemoryRegion({ slot: 0, flags: 0, guest_phys_addr: 0, memory_size: RAM_BYTES });
     this.vm.createIrqchip();
-    this.#vcpu = this.vm.createVcpu(0);
+    this.#vcpu = orThrow(this.vm.createVcpu(0), 'KVM_CREATE_VCPU');
     this.#vcpu.forceEmulation = 1;
     const sregs = this.#vcpu.getSregs();
     sregs.cs.selector = 0;

@@ -4,6 +4,7 @@
  */
 import { nsToTicks } from '../bus/clock.ts';
 import { EmulatorError } from '../errors.ts';
+import { orThrow } from '../kvm/or-throw.ts';
 import type { Vm } from '../kvm/vm.ts';
 import {
   type IoSize,
@@ -140,13 +141,19 @@ function asIoSize(value: Json): IoSize {
   return value;
 }
 
+type PicChip = typeof KVM_IRQCHIP_PIC_MASTER | typeof KVM_IRQCHIP_PIC_SLAVE;
+
+function picFields(vm: Vm, chip: PicChip): Record<string, number> {
+  return { ...orThrow(vm.getIrqchip(chip), 'KVM_GET_IRQCHIP') };
+}
+
 function comparePics(vm: Vm, state: JsonObject, diff: CaseDiff): void {
-  compareFields('master', objectField(state, 'master'), { ...vm.getIrqchip(KVM_IRQCHIP_PIC_MASTER) }, diff);
-  compareFields('slave', objectField(state, 'slave'), { ...vm.getIrqchip(KVM_IRQCHIP_PIC_SLAVE) }, diff);
+  compareFields('master', objectField(state, 'master'), picFields(vm, KVM_IRQCHIP_PIC_MASTER), diff);
+  compareFields('slave', objectField(state, 'slave'), picFields(vm, KVM_IRQCHIP_PIC_SLAVE), diff);
 }
 
 function comparePit(vm: Vm, state: JsonObject, diff: CaseDiff): void {
-  const got = vm.getPit2();
+  const got = orThrow(vm.getPit2(), 'KVM_GET_PIT2');
   const want = asRow(state.channels, 'channels', got.channels.length);
   for (const [i, channel] of got.channels.entries()) {
     const expected = want[i];
@@ -157,7 +164,7 @@ function comparePit(vm: Vm, state: JsonObject, diff: CaseDiff): void {
 }
 
 function compareIoapic(vm: Vm, state: JsonObject, diff: CaseDiff): void {
-  const { redirtbl, ...registers } = vm.getIrqchip(KVM_IRQCHIP_IOAPIC);
+  const { redirtbl, ...registers } = orThrow(vm.getIrqchip(KVM_IRQCHIP_IOAPIC), 'KVM_GET_IRQCHIP');
   const { redirtbl: table, ...expected } = state;
   compareFields('ioapic', expected, registers, diff);
   const want = asRow(table, 'redirtbl', redirtbl.length);

@@ -7,6 +7,7 @@
 import { disassemble } from '../decoder/disassemble.ts';
 import { EmulatorError } from '../errors.ts';
 import { Kvm } from '../kvm/kvm.ts';
+import { orThrow } from '../kvm/or-throw.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Vm } from '../kvm/vm.ts';
 import { KVM_EXIT_HLT, KVM_EXIT_IO, KVM_EXIT_IO_IN, type KvmSegment } from '../uapi/kvm.ts';
@@ -75,7 +76,7 @@ class KvmPioReplayer implements Replayer {
   constructor() {
     this.#vm = new Kvm().createVm();
     this.#vm.setUserMemoryRegion({ slot: 0, flags: 0, guest_phys_addr: 0, memory_size: RAM_BYTES });
-    this.#vcpu = this.#vm.createVcpu(0);
+    this.#vcpu = orThrow(this.#vm.createVcpu(0), 'KVM_CREATE_VCPU');
     this.#vcpu.forceEmulation = 1;
     this.#memory = new JudgedMemory(this.#vm.memory);
     const { ram } = this.#vm.memory;

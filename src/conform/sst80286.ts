@@ -11,6 +11,7 @@ import { AR_REAL_CODE, AR_REAL_DATA, EAX, EBP, EBX, ECX, EDI, EDX, ESI, ESP } fr
 import { SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS } from '../decoder/insn.ts';
 import type { UserspaceBus } from '../emulate/kvm-vcpu.ts';
 import { Kvm } from '../kvm/kvm.ts';
+import { orThrow } from '../kvm/or-throw.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Vm } from '../kvm/vm.ts';
 import { type IoSize, KVM_EXIT_HLT } from '../uapi/kvm.ts';
@@ -92,7 +93,7 @@ export class Sst80286Replayer implements Replayer {
     this.#masks = flagMasks(folder);
     this.#vm = new Kvm().createVm();
     this.#vm.setUserMemoryRegion({ slot: 0, flags: 0, guest_phys_addr: 0, memory_size: RAM_BYTES });
-    this.#vcpu = this.#vm.createVcpu(0);
+    this.#vcpu = orThrow(this.#vm.createVcpu(0), 'KVM_CREATE_VCPU');
     this.#vcpu.userspace = this.#bus;
     this.#vcpu.maxInsBatch = 1;
     this.#vcpu.forceEmulation = forceEmulation;

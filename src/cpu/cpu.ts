@@ -56,6 +56,8 @@ export interface MmioPort {
   mmioRead(pa: number, size: number): number;
   /** `value` is unsigned and has no bits beyond `size` bytes. */
   mmioWrite(pa: number, size: number, value: number): void;
+  /** The next two reads or writes are the halves of eight bytes within a page (CMPXCHG8B): one access. */
+  mmioPair?(): void;
 }
 
 /** Processor state. Hot fields are typed arrays; see registers.ts for their layout. */
@@ -136,7 +138,7 @@ export class Cpu {
    * switched to.
    */
   pendingDebugTrap = 0;
-  /** An NMI is due. */
+  /** How many NMIs are due: at most two, one of them behind the one being handled. */
   pendingNmi = 0;
   /** Blocking by NMI: from its delivery to the next IRET. */
   nmiMasked = 0;
@@ -176,6 +178,9 @@ export class Cpu {
    * read from the TSS without looking at its limit.
    */
   emulatedHost = 0;
+
+  /** 1: `runGuest` executes one instruction and looks at no event before or after it. */
+  oneInstruction = 0;
 
   /** While not null, accesses to pages without memory go here instead of leaving as an EPT violation. */
   mmio: MmioPort | null = null;

@@ -17,6 +17,7 @@ import {
 } from './access.ts';
 import { type Cpu, FAULT_NONE, KVM_X86_SHADOW_INT_MOV_SS } from './cpu.ts';
 import { setFlagsAdd, setFlagsSub, setZf, signExtend, testCondition } from './flags.ts';
+import { PAGE_MASK, PAGE_SIZE } from './memory.ts';
 import { readDstForUpdate, readReg, readSrc, writeDst, writeReg } from './operand.ts';
 import { AL, AX, DX, EAX, EBX, ECX, EDX } from './registers.ts';
 import { loadSegment } from './segments.ts';
@@ -125,12 +126,15 @@ export function cmpxchg(cpu: Cpu, insn: Insn): number {
 export function cmpxchg8b(cpu: Cpu, insn: Insn): number {
   const ea = effectiveAddress(cpu.gpr, insn);
   const ea4 = (ea + 4) & insn.addrMask;
+  const isPair = ea4 === ea + 4 && ((cpu.segBase[insn.seg] + ea) & PAGE_MASK) <= PAGE_SIZE - 8;
+  if (isPair) cpu.mmio?.mmioPair?.();
   const low = loadForUpdate(cpu, insn.seg, ea, 4);
   const high = loadForUpdate(cpu, insn.seg, ea4, 4);
   if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
   if (!probeStore(cpu, insn.seg, ea, 4) || !probeStore(cpu, insn.seg, ea4, 4)) return COLD_NEXT;
   const gpr = cpu.gpr;
   const equal = low === gpr[EAX] && high === gpr[EDX];
+  if (isPair) cpu.mmio?.mmioPair?.();
   store32(cpu, insn.seg, ea, equal ? gpr[EBX] : low);
   store32(cpu, insn.seg, ea4, equal ? gpr[ECX] : high);
   if (!equal) {

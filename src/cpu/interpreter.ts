@@ -92,7 +92,7 @@ function createRunner(cpu: Cpu): Runner {
     if (cpu.fault !== FAULT_INTERNAL) cpu.fault = FAULT_NONE;
     for (;;) {
       cpu.attention = 0;
-      const reason = boundary(cpu);
+      const reason = cpu.oneInstruction === 0 ? boundary(cpu) : NO_EXIT;
       let eip = cpu.eip | 0;
       if (reason !== NO_EXIT) return leave(cpu, eip, start - left, reason);
       if (left <= 0) return leave(cpu, eip, start - left, EXIT_REASON_PREEMPTION_TIMER);

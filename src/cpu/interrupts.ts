@@ -31,7 +31,7 @@ export function deliverInterrupt(cpu: Cpu, vector: number): void {
 
 /** Delivers an NMI now; the next one waits for an IRET. */
 export function deliverNmi(cpu: Cpu): void {
-  cpu.pendingNmi = 0;
+  cpu.pendingNmi--;
   cpu.nmiMasked = 1;
   deliverEvent(cpu, NMI_VECTOR, 0, cpu.eip, EVENT_INTERRUPT);
   cpu.attention = 1;

@@ -69,19 +69,20 @@ export function pusha(cpu: Cpu, insn: Insn): number {
   return COLD_NEXT;
 }
 
-/** Pops EDI … EAX; the slot of ESP is skipped. */
+const popped = new Int32Array(8);
+
+/** Pops EDI … EAX; the slot of ESP is skipped. Each slot is read once: it may be a device. */
 export function popa(cpu: Cpu, insn: Insn): number {
   const size = insn.opSize;
   for (let i = 0; i < 8; i++) {
-    peek(cpu, size, i * size);
+    popped[i] = peek(cpu, size, i * size);
     if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
   }
   for (let i = 0; i < 8; i++) {
     const reg = EDI - i;
     if (reg === ESP) continue;
-    const v = peek(cpu, size, i * size);
-    if (size === 4) cpu.gpr[reg] = v;
-    else cpu.r16[reg * 2] = v;
+    if (size === 4) cpu.gpr[reg] = popped[i];
+    else cpu.r16[reg * 2] = popped[i];
   }
   drop(cpu, 8 * size);
   return COLD_NEXT;

@@ -12,7 +12,7 @@
  * Other indices read all ones. Access sizes: 1, 2, 4 and 8; a write replaces the whole register with the
  * zero-extended value, a read is cut or zero-extended. Other offsets read 0; there is no EOI register.
  */
-import { IO_NOT_HANDLED } from '../bus/io-device.ts';
+import { IO_NOT_HANDLED, IO_NOTHING_STORED } from '../bus/io-device.ts';
 import type { IoSize } from '../uapi/kvm.ts';
 import {
   IOAPIC_DELIVERY_STATUS,
@@ -111,6 +111,11 @@ function isInRange(ioapic: KvmIoapic, addr: number): boolean {
   return addr >= base && addr < base + IOAPIC_MEM_LENGTH;
 }
 
+/** 1, 2, 4 or 8: pieces of an access that crosses a page can have others. */
+function isRegisterWidth(len: number): boolean {
+  return len === 1 || len === 2 || len === 4 || len === 8;
+}
+
 /**
  * Reads a register.
  *
@@ -119,6 +124,8 @@ function isInRange(ioapic: KvmIoapic, addr: number): boolean {
  */
 export function ioapicMmioRead(ioapic: KvmIoapic, addr: number, len: IoSize | 8): number {
   if (!isInRange(ioapic, addr)) return IO_NOT_HANDLED;
+  // KVM: a width that no register has is taken, and nothing is stored.
+  if (!isRegisterWidth(len)) return IO_NOTHING_STORED;
   let result: number;
   switch (addr & 0xff) {
     case IOAPIC_REG_SELECT:
@@ -141,8 +148,9 @@ export function ioapicMmioRead(ioapic: KvmIoapic, addr: number, len: IoSize | 8)
  * @returns whether the IOAPIC took it.
  * @kvm ioapic_mmio_write(vcpu, this, addr, len, val) arch/x86/kvm/ioapic.c
  */
-export function ioapicMmioWrite(ioapic: KvmIoapic, addr: number, _len: IoSize | 8, val: number): boolean {
+export function ioapicMmioWrite(ioapic: KvmIoapic, addr: number, len: IoSize | 8, val: number): boolean {
   if (!isInRange(ioapic, addr)) return false;
+  if (!isRegisterWidth(len)) return true;
   switch (addr & 0xff) {
     case IOAPIC_REG_SELECT:
       ioapic.state.ioregsel = val & 0xff;

@@ -4,17 +4,19 @@
  * The order of these steps decides what a fault leaves behind.
  */
 import { segmentedRead, segmentedWrite, segmentedWriteBlock } from '../cpu/access.ts';
-import { FAULT_EXCEPTION, FAULT_NONE } from '../cpu/cpu.ts';
+import { FAULT_EXCEPTION, FAULT_MMIO, FAULT_NONE } from '../cpu/cpu.ts';
 import { CX, DI, ECX, EDI, ESI, SI, X86_EFLAGS_DF } from '../cpu/registers.ts';
 import { REP_NONE, SEG_ES } from '../decoder/insn.ts';
 import { repCount } from './em-io.ts';
 import type { KvmVcpu } from './kvm-vcpu.ts';
+import { flushMmioWrites } from './mmio.ts';
 import { loadElement, PIO_EXIT, PIO_IN_KERNEL, passTicks, storeElement } from './pio.ts';
 import {
   EMULATION_FAILED,
   EMULATION_OK,
   EMULATION_RESTART,
   X86EMUL_CONTINUE,
+  X86EMUL_IO_NEEDED,
   X86EMUL_PROPAGATE_FAULT,
 } from './x86emul.ts';
 
@@ -44,29 +46,42 @@ function takeFault(vcpu: KvmVcpu): boolean {
   return true;
 }
 
-/** Reads the OUTS element at its segment and (E)SI into `val`. @returns false on a fault. */
-function readSource(vcpu: KvmVcpu, seg: number, addrMask: number): boolean {
+/** Reads the OUTS element at its segment and (E)SI into `val`. @returns X86EMUL_*. */
+function readSource(vcpu: KvmVcpu, seg: number, addrMask: number): number {
   const { cpu, ctxt } = vcpu;
+  vcpu.mmioRequest.readPos = 0;
   cpu.mmio = vcpu.mmio;
   const value = segmentedRead(cpu, seg, cpu.gpr[ESI] & addrMask, ctxt.opBytes);
   cpu.mmio = null;
-  if (takeFault(vcpu)) return false;
+  if (cpu.fault === FAULT_MMIO) {
+    cpu.fault = FAULT_NONE;
+    return X86EMUL_IO_NEEDED;
+  }
+  if (takeFault(vcpu)) return X86EMUL_PROPAGATE_FAULT;
   storeElement(ctxt.val, 0, ctxt.opBytes, value);
-  return true;
+  return X86EMUL_CONTINUE;
 }
 
 /** Stores the INS element, or the whole block. @returns false on a fault. */
 function writeDestination(vcpu: KvmVcpu): boolean {
   const { cpu, ctxt } = vcpu;
   const size = ctxt.opBytes;
+  const { mmioRequest } = vcpu;
   cpu.mmio = vcpu.mmio;
+  mmioRequest.isBlock = 1;
   if (ctxt.dstCount !== 0) {
     segmentedWriteBlock(cpu, SEG_ES, ctxt.dstEa, ctxt.ioReadData, ctxt.dstAt, ctxt.dstCount * size);
   } else {
     segmentedWrite(cpu, SEG_ES, ctxt.dstEa, size, loadElement(ctxt.val, 0, size));
   }
   cpu.mmio = null;
-  return !takeFault(vcpu);
+  mmioRequest.isBlock = 0;
+  if (takeFault(vcpu)) {
+    mmioRequest.drop();
+    return false;
+  }
+  flushMmioWrites(vcpu);
+  return true;
 }
 
 /** Accumulator operands of IN and OUT: the low bytes of EAX, with which the register file begins. */
@@ -143,7 +158,13 @@ export function x86EmulateInsn(vcpu: KvmVcpu): number {
     passTicks(vcpu, 1);
     return retire(vcpu);
   }
-  if (!isIn && isString && !readSource(vcpu, insn.seg, addrMask)) return propagateFault(vcpu);
+  if (!isIn && isString) {
+    const read = readSource(vcpu, insn.seg, addrMask);
+    if (read === X86EMUL_IO_NEEDED) return EMULATION_OK;
+    if (read === X86EMUL_PROPAGATE_FAULT) return propagateFault(vcpu);
+    // The next iteration reads anew.
+    vcpu.mmioRequest.readEnd = 0;
+  }
   if (!isString) loadAccumulator(vcpu);
   ctxt.rf = isRep ? 1 : 0;
 

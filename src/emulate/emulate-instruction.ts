@@ -9,25 +9,22 @@ import { queueException } from '../cpu/exceptions.ts';
 import { getEflags, setEflags } from '../cpu/flags.ts';
 import { EDI, X86_EFLAGS_RF, X86_EFLAGS_TF } from '../cpu/registers.ts';
 import { SEG_CS } from '../decoder/insn.ts';
-import { KVM_EXIT_INTERNAL_ERROR, KVM_INTERNAL_ERROR_EMULATION } from '../uapi/kvm.ts';
 import { ioQualIsIn, ioQualIsString, ioQualPort, ioQualSize } from '../uapi/vmx.ts';
 import { leftForUserspace } from './emulate-insn.ts';
+import { decodeMemoryInstruction, emulateMemoryInstruction } from './emulate-memory.ts';
+import { prepareEmulationFailureExit } from './emulation-failure.ts';
 import { COMPLETE_EMULATED_PIO, type KvmVcpu } from './kvm-vcpu.ts';
+import { prepareMmioExit } from './mmio.ts';
 import { PIO_BY_BOARD, PIO_IN_KERNEL } from './pio.ts';
-import { EMULATION_FAILED, EMULATION_OK, EMULATION_RESTART, EMULTYPE_NO_DECODE } from './x86emul.ts';
+import {
+  EMULATION_FAILED,
+  EMULATION_OK,
+  EMULATION_RESTART,
+  EMULTYPE_NO_DECODE,
+  EMULTYPE_PF,
+} from './x86emul.ts';
 
 const NO_BYTES = new Uint8Array(0);
-
-/** Prepares KVM_EXIT_INTERNAL_ERROR: the guest cannot go on here. @returns 0. */
-export function prepareEmulationFailureExit(vcpu: KvmVcpu, message: string): number {
-  const { run, stat } = vcpu;
-  stat.insn_emulation_fail++;
-  vcpu.internalErrorMessage = message;
-  run.exit_reason = KVM_EXIT_INTERNAL_ERROR;
-  run.internal.suberror = KVM_INTERNAL_ERROR_EMULATION;
-  run.internal.ndata = 0;
-  return 0;
-}
 
 /** The instruction's bytes, for the tracepoint only. */
 function instructionBytes(vcpu: KvmVcpu): Uint8Array {
@@ -51,6 +48,7 @@ export function x86DecodeEmulatedInstruction(vcpu: KvmVcpu): number {
   const qualification = cpu.exitQualification;
   ctxt.permOk = 0;
   ctxt.haveException = 0;
+  vcpu.mmioRequest.begin();
   ctxt.ioReadPos = 0;
   ctxt.ioReadEnd = 0;
   ctxt.ticksAhead = 0;
@@ -91,7 +89,9 @@ function writeBack(vcpu: KvmVcpu, trap: boolean): void {
  * @kvm x86_emulate_instruction(vcpu, cr2_or_gpa, emulation_type, insn, insn_len) arch/x86/kvm/x86.c
  */
 export function x86EmulateInstruction(vcpu: KvmVcpu, emulationType: number): number {
-  const { cpu, ctxt, pio, fn } = vcpu;
+  const { cpu, ctxt, pio, fn, mmioRequest } = vcpu;
+  if ((emulationType & EMULTYPE_PF) !== 0) decodeMemoryInstruction(vcpu);
+  if (mmioRequest.byCpu !== 0 && emulationType !== 0) return emulateMemoryInstruction(vcpu);
   if ((emulationType & EMULTYPE_NO_DECODE) === 0) {
     if (fn.x86DecodeEmulatedInstruction(vcpu) === EMULATION_FAILED) {
       return prepareEmulationFailureExit(vcpu, 'the exit carries no instruction to emulate');
@@ -103,7 +103,7 @@ export function x86EmulateInstruction(vcpu: KvmVcpu, emulationType: number): num
   do {
     r = fn.x86EmulateInsn(vcpu);
     // A restart only follows an element that stayed in the kernel; see below for the others.
-  } while (r === EMULATION_RESTART && !leftForUserspace(vcpu));
+  } while (r === EMULATION_RESTART && !leftForUserspace(vcpu) && mmioRequest.needed === 0);
 
   if (ctxt.haveException !== 0) {
     cpu.interruptShadow = 0;
@@ -120,6 +120,13 @@ export function x86EmulateInstruction(vcpu: KvmVcpu, emulationType: number): num
     ctxt.eflags = getEflags(cpu);
     vcpu.completeUserspaceIo = COMPLETE_EMULATED_PIO;
     return 0;
+  }
+  if (mmioRequest.needed !== 0) {
+    vcpu.stat.mmio_exits++;
+    // KVM: INS is committed before userspace sees what it stores, and the single-step trap is lost.
+    if (mmioRequest.isWrite !== 0) writeBack(vcpu, false);
+    else ctxt.eflags = getEflags(cpu);
+    return prepareMmioExit(vcpu);
   }
   writeBack(vcpu, true);
   return 1;

@@ -33,7 +33,8 @@ export function emulatorBadIopl(vcpu: KvmVcpu): boolean {
 function readTssWord(vcpu: KvmVcpu, offset: number): number {
   const { cpu } = vcpu;
   const port = cpu.mmio;
-  cpu.mmio = vcpu.mmio;
+  // KVM: a TSS where no memory is cannot be read.
+  cpu.mmio = null;
   const value = readSystem(cpu, (cpu.segBase[SEG_TR] + offset) | 0, 2);
   cpu.mmio = port;
   if (cpu.fault === FAULT_NONE) return value;

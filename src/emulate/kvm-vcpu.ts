@@ -9,8 +9,9 @@ import type { VirtualClock } from '../bus/clock.ts';
 import type { KvmIoBus, KvmIoBusFunctions } from '../bus/io-bus.ts';
 import type { Cpu, MmioPort } from '../cpu/cpu.ts';
 import type { Insn } from '../decoder/insn.ts';
-import type { IoSize } from '../uapi/kvm.ts';
+import type { IoSize, KvmCpuidEntry2 } from '../uapi/kvm.ts';
 import type { KvmRun } from '../uapi/kvm-run.ts';
+import type { KvmMmioRequest } from './mmio-request.ts';
 
 /** Bytes of the emulator's read-ahead cache (`struct read_cache.data`). */
 export const READ_CACHE_SIZE = 1024;
@@ -21,6 +22,7 @@ export const COMPLETE_FAST_PIO_IN = 1;
 export const COMPLETE_FAST_PIO_OUT = 2;
 export const COMPLETE_FAST_PIO_OUT_PORT_7E = 3;
 export const COMPLETE_EMULATED_PIO = 4;
+export const COMPLETE_EMULATED_MMIO = 5;
 
 /** `kvm_x86_quirks`: OUT to port 0x7E has its RIP advanced before the exit. arch/x86/include/uapi/asm/kvm.h. */
 export const KVM_X86_QUIRK_OUT_7E_INC_RIP = 1 << 3;
@@ -89,8 +91,16 @@ export class KvmVcpuStat {
   exits = 0;
   io_exits = 0;
   mmio_exits = 0;
-  halt_exits = 0;
+  /** KVM_RUN ended by a signal: the vCPU was asked to stop. */
+  signal_exits = 0;
   irq_window_exits = 0;
+  /** NMIs that became possible while the guest ran, by an IRET say: the CPU delivers them without an exit of their own. */
+  nmi_window_exits = 0;
+  halt_exits = 0;
+  /** KVM_EXIT_IRQ_WINDOW_OPEN. */
+  request_irq_exits = 0;
+  /** Exits for the host's interrupts: alarms of the machine's clock. */
+  irq_exits = 0;
   irq_injections = 0;
   nmi_injections = 0;
   insn_emulation = 0;
@@ -126,6 +136,8 @@ export interface KvmVcpu {
   readonly stat: KvmVcpuStat;
   readonly pio: KvmPioRequest;
   readonly ctxt: X86EmulateCtxt;
+  /** What KVM_EXIT_MMIO is about. */
+  readonly mmioRequest: KvmMmioRequest;
   /** The mirrored functions, plain or traced. */
   readonly fn: KvmFunctions;
   /** Where accesses to guest-physical holes go. */
@@ -136,6 +148,8 @@ export interface KvmVcpu {
   quirks: number;
   /** Non-zero while anybody watches exits (trace, probe, breakpoint, a caller who drives `run` himself). */
   observed: number;
+  /** The board's memory-mapped devices: asked when the kernel's MMIO bus refuses. Null: the embedder gets KVM_EXIT_MMIO. */
+  readonly userspaceMmio: UserspaceBus | null;
   /** The board's bus; null when the embedder takes KVM_EXIT_IO himself. */
   userspace: UserspaceBus | null;
   /** 1: IN and OUT also go through emIn/emOut (`--force-emulation`). */
@@ -146,6 +160,8 @@ export interface KvmVcpu {
   trace: KvmTracepoints | null;
   /** What KVM_EXIT_INTERNAL_ERROR was about, for people. */
   internalErrorMessage: string;
+  /** What KVM_SET_CPUID2 has set; null: pio86's own processor. */
+  readonly cpuidEntries: readonly KvmCpuidEntry2[] | null;
 }
 
 /** Tracepoints of include/trace/events/kvm.h and arch/x86/kvm/trace.h that the inner layers fire. */
@@ -172,12 +188,15 @@ export interface KvmTracepoints {
  */
 export interface KvmFunctions extends KvmIoBusFunctions {
   // vmx/
+  vmxVcpuCreate(vcpu: KvmVcpu): number;
+  vmxVcpuReset(vcpu: KvmVcpu): void;
   vmxHandleExit(vcpu: KvmVcpu): number;
   handleExceptionNmi(vcpu: KvmVcpu): number;
   handleTripleFault(vcpu: KvmVcpu): number;
   handleInterruptWindow(vcpu: KvmVcpu): number;
   handleIo(vcpu: KvmVcpu): number;
   handleEptViolation(vcpu: KvmVcpu): number;
+  kvmMmuPageFault(vcpu: KvmVcpu): number;
   kvmEmulateCpuid(vcpu: KvmVcpu): number;
   kvmEmulateHalt(vcpu: KvmVcpu): number;
   kvmSkipEmulatedInstruction(vcpu: KvmVcpu): number;
@@ -216,6 +235,9 @@ export interface KvmFunctions extends KvmIoBusFunctions {
   x86EmulateInsn(vcpu: KvmVcpu): number;
   completeEmulatedPio(vcpu: KvmVcpu): number;
   completeEmulatedIo(vcpu: KvmVcpu): number;
+  completeEmulatedMmio(vcpu: KvmVcpu): number;
+  vcpuMmioRead(vcpu: KvmVcpu, addr: number, data: Uint8Array, at: number, len: number): number;
+  vcpuMmioWrite(vcpu: KvmVcpu, addr: number, data: Uint8Array, at: number, len: number): number;
   checkPermIn(vcpu: KvmVcpu): number;
   checkPermOut(vcpu: KvmVcpu): number;
   emulatorIoPermitted(vcpu: KvmVcpu, port: number, len: number): boolean;

@@ -24,3 +24,5 @@ export const EMULATION_INTERCEPTED = 2;
 
 /** Go on with the instruction that is in the context: userspace has answered. */
 export const EMULTYPE_NO_DECODE = 1 << 0;
+/** Whatever instruction met an address without memory. */
+export const EMULTYPE_PF = 1 << 6;

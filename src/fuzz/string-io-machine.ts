@@ -4,6 +4,7 @@
 import { kvmIoBusRegisterDev, kvmIoBusUnregisterDev } from '../bus/io-bus.ts';
 import type { IoDevice } from '../bus/io-device.ts';
 import { Kvm } from '../kvm/kvm.ts';
+import { orThrow } from '../kvm/or-throw.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Vm } from '../kvm/vm.ts';
 import {
@@ -45,7 +46,7 @@ export class StringIoMachine {
   constructor() {
     this.vm = new Kvm().createVm();
     this.vm.setUserMemoryRegion({ slot: 0, flags: 0, guest_phys_addr: 0, memory_size: CASE_RAM_BYTES });
-    this.vcpu = this.vm.createVcpu(0);
+    this.vcpu = orThrow(this.vm.createVcpu(0), 'KVM_CREATE_VCPU');
     const { ram } = this.vm.memory;
     const random = new Prng(RAM_SEED, 0);
     for (let i = 0; i < ram.length; i++) ram[i] = random.next() >>> 24;

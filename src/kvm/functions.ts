@@ -9,20 +9,25 @@ import * as emulateInstruction from '../emulate/emulate-instruction.ts';
 import * as fastPio from '../emulate/fast-pio.ts';
 import * as permission from '../emulate/io-permission.ts';
 import type { KvmFunctions } from '../emulate/kvm-vcpu.ts';
+import * as mmio from '../emulate/mmio.ts';
 import * as pio from '../emulate/pio.ts';
 import { kvmSkipEmulatedInstruction } from '../emulate/skip-instruction.ts';
 import { kvmEmulateCpuid } from '../vmx/cpuid.ts';
 import * as vmx from '../vmx/exit-handlers.ts';
+import { vmxVcpuCreate, vmxVcpuReset } from '../vmx/vmx-x86-ops.ts';
 
 /** The functions as they are, without probes. */
 export const KVM_FUNCTIONS: Readonly<KvmFunctions> = {
   ...KVM_IO_BUS_FUNCTIONS,
+  vmxVcpuCreate,
+  vmxVcpuReset,
   vmxHandleExit: vmx.vmxHandleExit,
   handleExceptionNmi: vmx.handleExceptionNmi,
   handleTripleFault: vmx.handleTripleFault,
   handleInterruptWindow: vmx.handleInterruptWindow,
   handleIo: vmx.handleIo,
   handleEptViolation: vmx.handleEptViolation,
+  kvmMmuPageFault: vmx.kvmMmuPageFault,
   kvmEmulateCpuid,
   kvmEmulateHalt: vmx.kvmEmulateHalt,
   kvmSkipEmulatedInstruction,
@@ -45,6 +50,9 @@ export const KVM_FUNCTIONS: Readonly<KvmFunctions> = {
   x86EmulateInsn: emulateInsn.x86EmulateInsn,
   completeEmulatedPio: emulateInstruction.completeEmulatedPio,
   completeEmulatedIo: emulateInstruction.completeEmulatedIo,
+  completeEmulatedMmio: mmio.completeEmulatedMmio,
+  vcpuMmioRead: mmio.vcpuMmioRead,
+  vcpuMmioWrite: mmio.vcpuMmioWrite,
   checkPermIn: permission.checkPermIn,
   checkPermOut: permission.checkPermOut,
   emulatorIoPermitted: permission.emulatorIoPermitted,

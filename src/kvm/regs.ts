@@ -25,6 +25,8 @@ import {
   EFLAGS_MASK,
   ESI,
   ESP,
+  X86_CR0_CD,
+  X86_CR0_NW,
   X86_CR0_PE,
   X86_CR0_PG,
   X86_CR4_PAE,
@@ -35,7 +37,7 @@ import { EINVAL } from '../uapi/errno.ts';
 import type { KvmRegs, KvmSegment, KvmSregs } from '../uapi/kvm.ts';
 
 /** IA32_APIC_BASE of the bootstrap processor after a reset: enabled, at 0xFEE00000. */
-const APIC_BASE_DEFAULT = 0xfee00900;
+export const APIC_BASE_DEFAULT = 0xfee00900;
 
 /** KVM_GET_REGS. */
 export function getRegs(cpu: Cpu): KvmRegs {
@@ -134,16 +136,31 @@ export function getSregs(cpu: Cpu): KvmSregs {
   };
 }
 
+/** Bits of IA32_APIC_BASE that must be 0: 7:0, 9, and 10 (x2APIC). */
+const APIC_BASE_RESERVED = 0x6ff;
+const CR8_MAX = 15;
+
 /**
- * KVM_SET_SREGS. A change of the page-directory pointers in memory is picked up here too (KVM: `load_pdptrs`; a bad table is
- * not refused, the old pointers stay).
+ * What a processor without long mode takes.
  *
- * @returns 0, or −EINVAL for control registers that a MOV would refuse (KVM: `kvm_is_valid_sregs`); nothing has changed then.
+ * @kvm kvm_is_valid_sregs(vcpu, sregs) arch/x86/kvm/x86.c
+ */
+export function kvmIsValidSregs(sregs: Readonly<KvmSregs>): boolean {
+  const { cr0 } = sregs;
+  if ((cr0 & X86_CR0_PG) !== 0 && (cr0 & X86_CR0_PE) === 0) return false;
+  if ((cr0 & X86_CR0_NW) !== 0 && (cr0 & X86_CR0_CD) === 0) return false;
+  if (!isValidCr4(sregs.cr4) || (sregs.efer & ~EFER_NX) !== 0 || sregs.cs.l !== 0) return false;
+  return (sregs.apic_base & APIC_BASE_RESERVED) === 0 && sregs.cr8 >= 0 && sregs.cr8 <= CR8_MAX;
+}
+
+/**
+ * KVM_SET_SREGS, the CPU's part. A change of the page-directory pointers in memory is picked up here too (KVM:
+ * `load_pdptrs`; a bad table is not refused, the old pointers stay).
+ *
+ * @returns 0, or −EINVAL for what no processor takes; nothing has changed then.
  */
 export function setSregs(cpu: Cpu, sregs: Readonly<KvmSregs>): number {
-  const isProtected = (sregs.cr0 & X86_CR0_PE) !== 0;
-  if ((sregs.cr0 & X86_CR0_PG) !== 0 && !isProtected) return -EINVAL;
-  if (!isValidCr4(sregs.cr4) || (sregs.efer & ~EFER_NX) !== 0) return -EINVAL;
+  if (!kvmIsValidSregs(sregs)) return -EINVAL;
   // First CR0: what a segment allows depends on PE.
   cpu.cr0 = sregs.cr0 | 0;
   cpu.cr2 = sregs.cr2 | 0;

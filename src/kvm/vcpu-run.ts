@@ -10,6 +10,7 @@ import { ACTIVITY_ACTIVE, ACTIVITY_HLT } from '../cpu/cpu.ts';
 import { runGuest } from '../cpu/interpreter.ts';
 import { X86_EFLAGS_IF } from '../cpu/registers.ts';
 import {
+  COMPLETE_EMULATED_MMIO,
   COMPLETE_EMULATED_PIO,
   COMPLETE_FAST_PIO_IN,
   COMPLETE_FAST_PIO_OUT,
@@ -17,24 +18,33 @@ import {
   COMPLETE_NONE,
 } from '../emulate/kvm-vcpu.ts';
 import { userspacePio } from '../emulate/pio.ts';
-import { EINTR } from '../uapi/errno.ts';
+import { EAGAIN, EBADF, EINTR, EINVAL } from '../uapi/errno.ts';
 import {
   type IoSize,
+  KVM_EXIT_FAIL_ENTRY,
   KVM_EXIT_HLT,
   KVM_EXIT_INTR,
   KVM_EXIT_IO,
   KVM_EXIT_IO_IN,
+  KVM_EXIT_IRQ_WINDOW_OPEN,
   KVM_EXIT_SHUTDOWN,
   KVM_EXIT_UNKNOWN,
 } from '../uapi/kvm.ts';
 import { EXIT_REASON_PREEMPTION_TIMER } from '../uapi/vmx.ts';
-import { kvmCheckAndInjectEvents, vcpuHasEvents } from './inject.ts';
+import {
+  dmRequestForIrqInjection,
+  kvmCheckAndInjectEvents,
+  kvmVcpuReadyForInterruptInjection,
+  vcpuHasEvents,
+} from './inject.ts';
 import type { Vcpu } from './vcpu.ts';
 
 /** Alarms that one KVM_RUN may sleep through in HLT. */
 const MAX_IDLE_HOPS = 10_000;
 /** Budget of one entry: a small integer. */
 const MAX_BUDGET = 0x3fff_ffff;
+
+const CR8_MAX = 15;
 
 /** Why `vcpuRun` came back with −EINTR. */
 const STOP = -EINTR;
@@ -52,6 +62,8 @@ function completeUserspaceIo(vcpu: Vcpu): number {
       return vcpu.fn.completeFastPioOutPort0x7e(vcpu);
     case COMPLETE_EMULATED_PIO:
       return vcpu.fn.completeEmulatedPio(vcpu);
+    case COMPLETE_EMULATED_MMIO:
+      return vcpu.fn.completeEmulatedMmio(vcpu);
     default:
       return 1;
   }
@@ -91,6 +103,19 @@ export function vcpuBlock(vcpu: Vcpu, hops: number): number {
   return isBeyond || hops >= MAX_IDLE_HOPS ? interrupted(vcpu) : 1;
 }
 
+/** Basic exit reason 33, invalid guest state, with the bit of a failed entry. */
+const FAILED_VMENTRY_INVALID_STATE = 0x8000_0021;
+
+/** The processor refuses the guest state: an interrupt was injected that the guest holds back. @returns 0. */
+function failEntry(vcpu: Vcpu): number {
+  const { run, stat } = vcpu;
+  stat.exits++;
+  run.exit_reason = KVM_EXIT_FAIL_ENTRY;
+  run.fail_entry.hardware_entry_failure_reason = FAILED_VMENTRY_INVALID_STATE;
+  run.fail_entry.cpu = 0;
+  return 0;
+}
+
 /**
  * One VM entry and its exit.
  *
@@ -100,7 +125,7 @@ export function vcpuBlock(vcpu: Vcpu, hops: number): number {
 export function vcpuEnterGuest(vcpu: Vcpu): number {
   const { cpu, kvm, stat, trace } = vcpu;
   const { clock } = kvm;
-  kvmCheckAndInjectEvents(vcpu);
+  if (!kvmCheckAndInjectEvents(vcpu)) return failEntry(vcpu);
   const until = Math.min(clock.nextDeadlineTick, vcpu.tickLimit);
   const left = until - clock.ticks;
   if (trace !== null && !vcpu.entryTraced) {
@@ -108,8 +133,11 @@ export function vcpuEnterGuest(vcpu: Vcpu): number {
     trace.kvm_entry(cpu.eip >>> 0);
   }
   cpu.ticksAtEntry = clock.ticks;
+  const nmis = cpu.pendingNmi;
   const reason = runGuest(cpu, left < MAX_BUDGET ? left | 0 : MAX_BUDGET);
   clock.ticks += cpu.retired;
+  stat.nmi_injections += nmis - cpu.pendingNmi;
+  stat.nmi_window_exits += nmis - cpu.pendingNmi;
   if (reason === EXIT_REASON_PREEMPTION_TIMER && clock.ticks < clock.nextDeadlineTick) {
     // The end of a slice or a look at the boundary: nothing that a processor would show.
     return 1;
@@ -142,6 +170,7 @@ export function vcpuRun(vcpu: Vcpu): number {
     if (clock.ticks >= clock.nextDeadlineTick) clock.runDueAlarms();
     if (vcpu.stopRequested) {
       vcpu.stopRequested = false;
+      vcpu.stat.signal_exits++;
       return interrupted(vcpu);
     }
     if (clock.ticks >= vcpu.tickLimit) return interrupted(vcpu);
@@ -155,6 +184,11 @@ export function vcpuRun(vcpu: Vcpu): number {
       r = 0;
     }
     if (r <= 0) return r;
+    if (dmRequestForIrqInjection(vcpu) && kvmVcpuReadyForInterruptInjection(vcpu)) {
+      vcpu.run.exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+      vcpu.stat.request_irq_exits++;
+      return 0;
+    }
   }
 }
 
@@ -165,8 +199,15 @@ export function vcpuRun(vcpu: Vcpu): number {
  * @kvm kvm_arch_vcpu_ioctl_run(vcpu) arch/x86/kvm/x86.c
  */
 export function kvmArchVcpuIoctlRun(vcpu: Vcpu, immediateExit: number): number {
-  const { clock } = vcpu.kvm;
+  const { clock, irqchipInKernel } = vcpu.kvm;
   const start = clock.ticks;
+  if (vcpu.isClosed) return -EBADF;
+  if (vcpu.isUninitialized) return immediateExit !== 0 ? STOP : -EAGAIN;
+  if (!irqchipInKernel) {
+    // CR8 lives in kvm_run when nobody in the kernel has a task-priority register.
+    if (vcpu.run.cr8 > CR8_MAX) return -EINVAL;
+    vcpu.cr8 = vcpu.run.cr8;
+  }
   vcpu.cpu.emulatedHost = vcpu.forceEmulation;
   clock.ticks += vcpu.pio.ticksDue;
   vcpu.pio.ticksDue = 0;
@@ -180,8 +221,11 @@ export function kvmArchVcpuIoctlRun(vcpu: Vcpu, immediateExit: number): number {
 function postKvmRunSave(vcpu: Vcpu): void {
   const { run, cpu } = vcpu;
   run.if_flag = (cpu.sysFlags & X86_EFLAGS_IF) !== 0 ? 1 : 0;
-  const open = run.if_flag !== 0 && cpu.interruptShadow === 0 && cpu.queuedVector < 0;
-  run.ready_for_interrupt_injection = vcpu.kvm.irqchipInKernel || open ? 1 : 0;
+  const isReady = vcpu.kvm.irqchipInKernel || kvmVcpuReadyForInterruptInjection(vcpu);
+  run.ready_for_interrupt_injection = isReady ? 1 : 0;
+  run.cr8 = vcpu.cr8;
+  run.apic_base = vcpu.apicBase;
+  run.flags = 0;
 }
 
 /** What an embedder does with KVM_EXIT_IO when the board's bus is it: answers from the board. */

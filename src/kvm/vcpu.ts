@@ -2,7 +2,7 @@
  * `struct kvm_vcpu`: one processor with KVM's vCPU ioctls as methods (Linux: virt/kvm/kvm_main.c, `kvm_vcpu_ioctl`;
  * arch/x86/kvm/x86.c). How it runs is in vcpu-run.ts.
  */
-import { Cpu } from '../cpu/cpu.ts';
+import { ACTIVITY_ACTIVE, ACTIVITY_SHUTDOWN, Cpu, type MmioPort } from '../cpu/cpu.ts';
 import {
   COMPLETE_NONE,
   KVM_X86_QUIRK_OUT_7E_INC_RIP,
@@ -14,15 +14,43 @@ import {
   type UserspaceBus,
   X86EmulateCtxt,
 } from '../emulate/kvm-vcpu.ts';
-import type { KvmRegs, KvmSregs } from '../uapi/kvm.ts';
+import { UserspaceMmioPort } from '../emulate/mmio-port.ts';
+import { KvmMmioRequest } from '../emulate/mmio-request.ts';
+import type {
+  KvmCpuidEntry2,
+  KvmDebugregs,
+  KvmInterrupt,
+  KvmMpState,
+  KvmMsrEntry,
+  KvmRegs,
+  KvmSregs,
+  KvmVcpuEvents,
+} from '../uapi/kvm.ts';
 import { KvmRun } from '../uapi/kvm-run.ts';
-import { getRegs, getSregs, setRegs, setSregs } from './regs.ts';
-import { VcpuMmio } from './vcpu-mmio.ts';
+import type { VcpuApi } from './api.ts';
+import { kvmArchVcpuIoctlGetMpstate, kvmArchVcpuIoctlSetMpstate } from './mp-state.ts';
+import { APIC_BASE_DEFAULT, getRegs, getSregs, setRegs, setSregs } from './regs.ts';
+import { checkRegs, checkSregs } from './struct-checks.ts';
+import {
+  kvmInjectNmi,
+  kvmVcpuIoctlInterrupt,
+  kvmVcpuIoctlX86GetVcpuEvents,
+  kvmVcpuIoctlX86SetVcpuEvents,
+  VcpuEvents,
+} from './vcpu-events.ts';
+import { BoardMmioPort } from './vcpu-mmio.ts';
+import {
+  checkedCpuid,
+  getMsrs,
+  kvmVcpuIoctlX86GetDebugregs,
+  kvmVcpuIoctlX86SetDebugregs,
+  setMsrs,
+} from './vcpu-registers.ts';
 import { kvmVcpuIoctlRun } from './vcpu-run.ts';
 import type { Vm } from './vm.ts';
 
 /** One processor. */
-export class Vcpu implements KvmVcpu {
+export class Vcpu implements KvmVcpu, Omit<VcpuApi, 'getLapic' | 'setLapic' | 'setGuestDebug'> {
   readonly kvm: Vm;
   readonly id: number;
   readonly cpu: Cpu;
@@ -32,13 +60,16 @@ export class Vcpu implements KvmVcpu {
   readonly pio = new KvmPioRequest();
   readonly ctxt = new X86EmulateCtxt();
   fn: KvmFunctions;
-  readonly mmio: VcpuMmio;
+  readonly mmioRequest = new KvmMmioRequest();
+  /** Events that userspace has put in. */
+  readonly events = new VcpuEvents();
   completeUserspaceIo = COMPLETE_NONE;
   quirks = KVM_X86_QUIRK_OUT_7E_INC_RIP;
   observed = 0;
   userspace: UserspaceBus | null = null;
-  /** The board's memory-mapped devices: asked when the kernel's MMIO bus refuses. */
-  userspaceMmio: UserspaceBus | null = null;
+  #userspaceMmio: UserspaceBus | null = null;
+  /** Where accesses to guest-physical holes go: the board, or KVM_EXIT_MMIO. */
+  mmio: MmioPort;
   forceEmulation = 0;
   maxInsBatch = 0;
   internalErrorMessage = '';
@@ -50,6 +81,15 @@ export class Vcpu implements KvmVcpu {
   instructions = 0;
   /** The tracepoint `kvm_entry` has fired and no exit has followed yet: a slice that ends in between shows neither. */
   entryTraced = false;
+  /** CR8, while no in-kernel local APIC has it. */
+  cr8 = 0;
+  /** IA32_APIC_BASE. */
+  apicBase = APIC_BASE_DEFAULT;
+  /** KVM_MP_STATE_UNINITIALIZED. */
+  isUninitialized = false;
+  /** What KVM_SET_CPUID2 has set; null: pio86's own processor. */
+  cpuidEntries: readonly KvmCpuidEntry2[] | null = null;
+  isClosed = false;
   #trace: KvmTracepoints | null = null;
 
   constructor(kvm: Vm, id: number) {
@@ -57,7 +97,20 @@ export class Vcpu implements KvmVcpu {
     this.id = id;
     this.fn = kvm.fn;
     this.cpu = new Cpu(kvm.memory);
-    this.mmio = new VcpuMmio(this);
+    this.mmio = new UserspaceMmioPort(this);
+  }
+
+  /**
+   * The board's memory-mapped devices: asked at once when the kernel's MMIO bus refuses. Null: what nobody in the kernel
+   * takes is KVM_EXIT_MMIO.
+   */
+  get userspaceMmio(): UserspaceBus | null {
+    return this.#userspaceMmio;
+  }
+
+  set userspaceMmio(board: UserspaceBus | null) {
+    this.#userspaceMmio = board;
+    this.mmio = board === null ? new UserspaceMmioPort(this) : new BoardMmioPort(this, board);
   }
 
   /** Tracepoints of the whole machine; null when nothing listens. */
@@ -77,19 +130,100 @@ export class Vcpu implements KvmVcpu {
     return getRegs(this.cpu);
   }
 
-  /** KVM_SET_REGS. */
-  setRegs(regs: Readonly<KvmRegs>): void {
+  /** KVM_SET_REGS. @returns 0, −EFAULT or −EINVAL. */
+  setRegs(regs: Readonly<KvmRegs>): number {
+    const error = checkRegs(regs);
+    if (error !== 0) return error;
+    this.#leaveShutdown();
     setRegs(this.cpu, regs);
+    return 0;
   }
 
   /** KVM_GET_SREGS. */
   getSregs(): KvmSregs {
-    return getSregs(this.cpu);
+    const sregs = getSregs(this.cpu);
+    sregs.cr8 = this.cr8;
+    sregs.apic_base = this.apicBase;
+    const { interruptVector, interruptSoft } = this.events;
+    if (interruptVector >= 0 && interruptSoft === 0) {
+      sregs.interrupt_bitmap[interruptVector >> 5] = (1 << (interruptVector & 31)) >>> 0;
+    }
+    return sregs;
   }
 
-  /** KVM_SET_SREGS. @returns 0 or −EINVAL. */
+  /** KVM_SET_SREGS. @returns 0, −EFAULT or −EINVAL; nothing has changed then. */
   setSregs(sregs: Readonly<KvmSregs>): number {
-    return setSregs(this.cpu, sregs);
+    const error = checkSregs(sregs);
+    if (error !== 0) return error;
+    const r = setSregs(this.cpu, sregs);
+    if (r !== 0) return r;
+    this.#leaveShutdown();
+    this.cr8 = sregs.cr8;
+    this.apicBase = sregs.apic_base >>> 0;
+    const vector = firstBit(sregs.interrupt_bitmap);
+    if (vector >= 0) {
+      this.events.interruptVector = vector;
+      this.events.interruptSoft = 0;
+    }
+    return 0;
+  }
+
+  /** KVM_GET_VCPU_EVENTS. */
+  getVcpuEvents(): KvmVcpuEvents {
+    return kvmVcpuIoctlX86GetVcpuEvents(this);
+  }
+
+  /** KVM_SET_VCPU_EVENTS. @returns 0, −EFAULT or −EINVAL. */
+  setVcpuEvents(events: Readonly<KvmVcpuEvents>): number {
+    return kvmVcpuIoctlX86SetVcpuEvents(this, events);
+  }
+
+  /** KVM_INTERRUPT. @returns 0, −EINVAL for no vector, −ENXIO with an in-kernel irqchip, −EFAULT. */
+  interrupt(args: Readonly<KvmInterrupt>): number {
+    return kvmVcpuIoctlInterrupt(this, args);
+  }
+
+  /** KVM_NMI. @returns 0. */
+  nmi(): number {
+    return kvmInjectNmi(this);
+  }
+
+  /** KVM_GET_MP_STATE. */
+  getMpState(): KvmMpState {
+    return kvmArchVcpuIoctlGetMpstate(this);
+  }
+
+  /** KVM_SET_MP_STATE. @returns 0, −EFAULT or −EINVAL. */
+  setMpState(state: Readonly<KvmMpState>): number {
+    return kvmArchVcpuIoctlSetMpstate(this, state);
+  }
+
+  /** KVM_GET_DEBUGREGS. */
+  getDebugregs(): KvmDebugregs {
+    return kvmVcpuIoctlX86GetDebugregs(this.cpu);
+  }
+
+  /** KVM_SET_DEBUGREGS. @returns 0, −EFAULT or −EINVAL. */
+  setDebugregs(debugregs: Readonly<KvmDebugregs>): number {
+    return kvmVcpuIoctlX86SetDebugregs(this.cpu, debugregs);
+  }
+
+  /** KVM_GET_MSRS: those asked for, up to the first that does not exist. @returns also −E2BIG, −EINVAL, −EFAULT. */
+  getMsrs(indices: readonly number[]): KvmMsrEntry[] | number {
+    return getMsrs(this.cpu, indices, this.kvm.clock.ticks);
+  }
+
+  /** KVM_SET_MSRS. @returns how many were set before the first that does not exist; −E2BIG, −EINVAL, −EFAULT. */
+  setMsrs(entries: readonly Readonly<KvmMsrEntry>[]): number {
+    return setMsrs(this.cpu, entries, this.kvm.clock.ticks);
+  }
+
+  /** KVM_SET_CPUID2: what CPUID shows. Which instructions there are does not follow it. @returns 0, −E2BIG, −EINVAL, −EFAULT. */
+  setCpuid2(entries: readonly Readonly<KvmCpuidEntry2>[]): number {
+    const checked = checkedCpuid(entries);
+    if (typeof checked === 'number') return checked;
+    this.cpuidEntries = checked;
+    return 0;
   }
 
   /**
@@ -110,8 +244,26 @@ export class Vcpu implements KvmVcpu {
 
   /** Power-on state of the processor. A port access that waits for userspace is forgotten; memory and time stay. */
   resetVcpu(): void {
-    this.cpu.reset();
-    this.pio.count = 0;
-    this.completeUserspaceIo = COMPLETE_NONE;
+    this.kvm.creationFn.kvmVcpuReset(this, false);
   }
+
+  /** KVM_RUN then answers −EBADF. @returns 0. */
+  close(): number {
+    this.isClosed = true;
+    return 0;
+  }
+
+  /** KVM: a processor that userspace gives a new state after a triple fault runs on. */
+  #leaveShutdown(): void {
+    if (this.cpu.activityState === ACTIVITY_SHUTDOWN) this.cpu.activityState = ACTIVITY_ACTIVE;
+  }
+}
+
+/** The lowest bit of eight doublewords, or −1. */
+function firstBit(words: readonly number[]): number {
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i];
+    if (word !== 0) return i * 32 + (31 - Math.clz32(word & -word));
+  }
+  return -1;
 }

@@ -2,7 +2,7 @@
  * `struct kvm`: one virtual machine, its memory, buses, in-kernel devices and clock, with KVM's VM ioctls as methods
  * (Linux: virt/kvm/kvm_main.c, `kvm_vm_ioctl`; arch/x86/kvm/x86.c, `kvm_arch_vm_ioctl`).
  *
- * Ioctls answer 0 or a negative errno, as in the kernel. Those that return a structure throw EmulatorError instead.
+ * Ioctls answer 0 or a negative errno, as in the kernel; those that hand out a structure answer that or the errno.
  */
 import { VirtualClock } from '../bus/clock.ts';
 import { KvmIoBus } from '../bus/io-bus.ts';
@@ -13,8 +13,7 @@ import { IOAPIC_FUNCTIONS, Ioapic } from '../devices/ioapic.ts';
 import { IOAPIC_DEFAULT_BASE_ADDRESS, IOAPIC_MEM_LENGTH, IOAPIC_NUM_PINS } from '../devices/ioapic-state.ts';
 import { IRQ_ROUTING_FUNCTIONS, IrqRouting } from '../devices/irq-routing.ts';
 import type { KvmFunctions, KvmShared, KvmTracepoints } from '../emulate/kvm-vcpu.ts';
-import { EmulatorError } from '../errors.ts';
-import { EEXIST, EFAULT, EINVAL, ENOENT, ENXIO } from '../uapi/errno.ts';
+import { EBADF, EEXIST, EFAULT, EINVAL, ENOENT, ENXIO } from '../uapi/errno.ts';
 import {
   KVM_IRQCHIP_IOAPIC,
   KVM_IRQCHIP_PIC_MASTER,
@@ -26,6 +25,7 @@ import {
   KVM_PIT_SPEAKER_DUMMY,
   KVM_USERSPACE_IRQ_SOURCE_ID,
   type KvmCoalescedMmioZone,
+  type KvmEnableCap,
   type KvmIoapicState,
   type KvmIoeventfd,
   type KvmIrqfd,
@@ -36,13 +36,16 @@ import {
   type KvmReinjectControl,
   type KvmUserspaceMemoryRegion,
 } from '../uapi/kvm.ts';
-import type { OrErrno } from './api.ts';
+import type { OrErrno, VmApi } from './api.ts';
+import { enabledQuirks, kvmVmIoctlCheckExtension, kvmVmIoctlEnableCap } from './capabilities.ts';
+import { VCPU_CREATION_FUNCTIONS, type VcpuCreationFunctions } from './create-vcpu.ts';
 import { kvmGetDirtyLogProtect } from './dirty-log.ts';
 import { type FunctionHooks, KVM_FUNCTIONS, tracedFunctions } from './functions.ts';
-import { isStruct } from './ioctl-args.ts';
+import { isStruct, isU32 } from './ioctl-args.ts';
 import { kvmSetMemoryRegion } from './memory-region.ts';
 import { restoreSnapshot, takeSnapshot, type VmSnapshot } from './snapshot.ts';
-import { Vcpu } from './vcpu.ts';
+import { isIoapicState, isPicState, isPitState } from './struct-checks.ts';
+import type { Vcpu } from './vcpu.ts';
 import { KVM_EVENT_FUNCTIONS, VmEvents } from './vm-events.ts';
 
 /** How a VM is made. */
@@ -55,13 +58,19 @@ export interface VmOptions {
 const PIT_GSI = 0;
 
 /** One virtual machine. */
-export class Vm implements KvmShared {
+export class Vm implements KvmShared, Omit<VmApi, 'createVcpu'> {
   readonly clock: VirtualClock;
   readonly memory = new GuestMemory();
   /** Indexed by KVM_*_BUS. */
   readonly buses: readonly KvmIoBus[] = Array.from({ length: KVM_NR_BUSES }, (_, idx) => new KvmIoBus(idx));
   /** The mirrored functions, plain or traced. */
   fn: KvmFunctions = KVM_FUNCTIONS;
+  /** Those that make a vCPU. */
+  creationFn: VcpuCreationFunctions = VCPU_CREATION_FUNCTIONS;
+  /** KVM_CAP_DISABLE_QUIRKS. */
+  disabledQuirks = 0;
+  /** KVM_CAP_EXCEPTION_PAYLOAD. */
+  exceptionPayloadEnabled = false;
   pic: Pic8259 | null = null;
   ioapic: Ioapic | null = null;
   pit: I8254 | null = null;
@@ -72,13 +81,26 @@ export class Vm implements KvmShared {
   readonly vcpus: Vcpu[] = [];
   #trace: KvmTracepoints | null = null;
   #hooks: FunctionHooks | null = null;
+  #isClosed = false;
 
   constructor(options: VmOptions = {}) {
     this.clock = new VirtualClock(options.ips);
   }
 
-  /** KVM_SET_USER_MEMORY_REGION. @returns 0, −EINVAL or −EEXIST. */
-  setUserMemoryRegion(region: KvmUserspaceMemoryRegion): number {
+  /** KVM_CHECK_EXTENSION: 0 for no, else yes or how many. */
+  checkExtension(cap: number): number {
+    return kvmVmIoctlCheckExtension(cap);
+  }
+
+  /** KVM_ENABLE_CAP. @returns 0; −EINVAL for what cannot be enabled; −EFAULT. */
+  enableCap(cap: Readonly<KvmEnableCap>): number {
+    const r = kvmVmIoctlEnableCap(this, cap);
+    for (const vcpu of this.vcpus) vcpu.quirks = enabledQuirks(this);
+    return r;
+  }
+
+  /** KVM_SET_USER_MEMORY_REGION. @returns 0, −EINVAL, −EEXIST, −ENOMEM or −EFAULT. */
+  setUserMemoryRegion(region: Readonly<KvmUserspaceMemoryRegion>): number {
     return kvmSetMemoryRegion(this.memory, region);
   }
 
@@ -141,10 +163,12 @@ export class Vm implements KvmShared {
   /**
    * KVM_CREATE_PIT2.
    *
-   * @returns 0; −EEXIST when there is one; −ENOENT without an in-kernel irqchip.
+   * @returns 0; −EEXIST when there is one; −ENOENT without an in-kernel irqchip; −EINVAL, −EFAULT.
    */
-  createPit2(config: KvmPitConfig): number {
+  createPit2(config: Readonly<KvmPitConfig>): number {
     const { routing } = this;
+    if (!isStruct(config)) return -EFAULT;
+    if (!isU32(config.flags)) return -EINVAL;
     if (this.pit !== null) return -EEXIST;
     if (routing === null) return -ENOENT;
     const line = {
@@ -171,46 +195,46 @@ export class Vm implements KvmShared {
    */
   irqLine(gsi: number, level: number): number {
     if (this.routing === null) return -ENXIO;
+    if (!isU32(gsi) || !isU32(level)) return -EINVAL;
     return this.routing.setIrq(KVM_USERSPACE_IRQ_SOURCE_ID, gsi, level !== 0 ? 1 : 0, true);
   }
 
-  /** KVM_GET_IRQCHIP. @throws EmulatorError without one (the kernel's −ENXIO) or for another chip (−EINVAL). */
-  getIrqchip(chipId: PicChipId): KvmPicState;
-  getIrqchip(chipId: typeof KVM_IRQCHIP_IOAPIC): KvmIoapicState;
-  getIrqchip(chipId: number): KvmPicState | KvmIoapicState;
-  getIrqchip(chipId: number): KvmPicState | KvmIoapicState {
+  /** KVM_GET_IRQCHIP. @returns −ENXIO without one, −EINVAL for another chip. */
+  getIrqchip(chipId: PicChipId): KvmPicState | number;
+  getIrqchip(chipId: typeof KVM_IRQCHIP_IOAPIC): KvmIoapicState | number;
+  getIrqchip(chipId: number): KvmPicState | KvmIoapicState | number;
+  getIrqchip(chipId: number): KvmPicState | KvmIoapicState | number {
     const { pic, ioapic } = this;
-    if (pic === null || ioapic === null) {
-      throw new EmulatorError('E_STATE', 'KVM_GET_IRQCHIP: no in-kernel irqchip (ENXIO)');
-    }
+    if (pic === null || ioapic === null) return -ENXIO;
     if (chipId === KVM_IRQCHIP_IOAPIC) return ioapic.getState();
-    if (!isPic(chipId)) throw new EmulatorError('E_ARGUMENT', `KVM_GET_IRQCHIP: no chip ${chipId} (EINVAL)`);
-    return pic.getState(chipId);
+    return isPic(chipId) ? pic.getState(chipId) : -EINVAL;
   }
 
-  /** KVM_SET_IRQCHIP. @returns 0, −ENXIO without one, −EINVAL for another chip or another chip's state. */
+  /** KVM_SET_IRQCHIP. @returns 0, −ENXIO without one, −EINVAL for another chip or another chip's state, −EFAULT. */
   setIrqchip(chipId: number, state: Readonly<KvmPicState> | Readonly<KvmIoapicState>): number {
     const { pic, ioapic } = this;
     if (pic === null || ioapic === null) return -ENXIO;
+    if (!isStruct(state)) return -EFAULT;
     if ('redirtbl' in state) {
-      if (chipId !== KVM_IRQCHIP_IOAPIC || state.redirtbl.length !== IOAPIC_NUM_PINS) return -EINVAL;
+      if (chipId !== KVM_IRQCHIP_IOAPIC || !isIoapicState(state, IOAPIC_NUM_PINS)) return -EINVAL;
       ioapic.setState(state);
       return 0;
     }
-    if (!isPic(chipId)) return -EINVAL;
+    if (!isPic(chipId) || !isPicState(state)) return -EINVAL;
     pic.setState(chipId, state);
     return 0;
   }
 
-  /** KVM_GET_PIT2. @throws EmulatorError without one (the kernel's −ENXIO). */
-  getPit2(): KvmPitState2 {
-    if (this.pit === null) throw new EmulatorError('E_STATE', 'KVM_GET_PIT2: no in-kernel PIT (ENXIO)');
-    return this.pit.getState();
+  /** KVM_GET_PIT2. @returns −ENXIO without one. */
+  getPit2(): KvmPitState2 | number {
+    return this.pit === null ? -ENXIO : this.pit.getState();
   }
 
-  /** KVM_SET_PIT2: counting restarts now. @returns 0 or −ENXIO. */
+  /** KVM_SET_PIT2: counting restarts now. @returns 0, −ENXIO, −EFAULT or −EINVAL. */
   setPit2(state: Readonly<KvmPitState2>): number {
+    if (!isStruct(state)) return -EFAULT;
     if (this.pit === null) return -ENXIO;
+    if (!isPitState(state)) return -EINVAL;
     this.pit.setState(state);
     return 0;
   }
@@ -219,6 +243,7 @@ export class Vm implements KvmShared {
   reinjectControl(control: Readonly<KvmReinjectControl>): number {
     if (!isStruct(control)) return -EFAULT;
     if (this.pit === null) return -ENXIO;
+    if (!isU32(control.pit_reinject)) return -EINVAL;
     // A byte: 256 is 0.
     this.pit.reinject = (control.pit_reinject & 0xff) !== 0;
     return 0;
@@ -252,20 +277,22 @@ export class Vm implements KvmShared {
   /**
    * KVM_CREATE_VCPU.
    *
-   * @throws EmulatorError for an id that is taken (the kernel's −EEXIST), and for a second vCPU: pio86 runs one.
+   * @returns −EEXIST for an id that is taken; −EINVAL for one out of range and for a second vCPU: pio86 runs one.
    */
-  createVcpu(id: number): Vcpu {
-    if (this.vcpus.some((vcpu) => vcpu.id === id)) {
-      throw new EmulatorError('E_EXISTS', `KVM_CREATE_VCPU: id ${id} is taken (EEXIST)`);
-    }
-    if (this.vcpus.length > 0) {
-      throw new EmulatorError('E_STATE', 'KVM_CREATE_VCPU: a machine has one vCPU (EINVAL)');
-    }
-    const vcpu = new Vcpu(this, id);
+  createVcpu(id: number): Vcpu | number {
+    if (this.#isClosed) return -EBADF;
+    const vcpu = this.creationFn.kvmVmIoctlCreateVcpu(this, id);
+    if (typeof vcpu === 'number') return vcpu;
     vcpu.trace = this.#trace;
     if (this.#hooks !== null) vcpu.observed++;
-    this.vcpus.push(vcpu);
     return vcpu;
+  }
+
+  /** Closes the machine and its vCPUs. @returns 0. */
+  close(): number {
+    this.#isClosed = true;
+    for (const vcpu of this.vcpus) vcpu.close();
+    return 0;
   }
 
   /** Attaches tracepoints to the devices and to every vCPU; null detaches them. Setting `vcpu.trace` does the same. */
@@ -281,6 +308,7 @@ export class Vm implements KvmShared {
     const step = (hooks === null ? 0 : 1) - (this.#hooks === null ? 0 : 1);
     this.#hooks = hooks;
     this.fn = this.#traced(KVM_FUNCTIONS);
+    this.creationFn = this.#traced(VCPU_CREATION_FUNCTIONS);
     for (const bus of this.buses) bus.fn = this.fn;
     for (const vcpu of this.vcpus) {
       vcpu.fn = this.fn;

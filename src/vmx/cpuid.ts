@@ -4,6 +4,7 @@
  */
 import { EAX, EBX, ECX, EDX } from '../cpu/registers.ts';
 import type { KvmVcpu } from '../emulate/kvm-vcpu.ts';
+import type { KvmCpuidEntry2 } from '../uapi/kvm.ts';
 
 /** Leaf 1, EDX. */
 const FEATURE_PSE = 1 << 3;
@@ -38,6 +39,40 @@ const VENDOR_EBX = letters('Genu');
 const VENDOR_EDX = letters('ineI');
 const VENDOR_ECX = letters('ntel');
 
+/** KVM_CPUID_FLAG_SIGNIFCANT_INDEX. */
+const SIGNIFICANT_INDEX = 1;
+const EXTENDED = 0x8000_0000;
+
+/**
+ * The entry that userspace has set for a leaf.
+ *
+ * @kvm cpuid_entry2_find(entries, nent, function, index) arch/x86/kvm/cpuid.c
+ */
+export function cpuidEntry2Find(
+  entries: readonly KvmCpuidEntry2[],
+  leaf: number,
+  index: number,
+): KvmCpuidEntry2 | undefined {
+  return entries.find(
+    (e) => e.function === leaf && ((e.flags & SIGNIFICANT_INDEX) === 0 || e.index === index),
+  );
+}
+
+/** A leaf of the table that userspace has set. KVM: above the highest basic leaf answers as that one; else zeros. */
+function fromUserspace(entries: readonly KvmCpuidEntry2[], gpr: Int32Array): void {
+  const leaf = gpr[EAX] >>> 0;
+  const index = gpr[ECX] >>> 0;
+  let entry = cpuidEntry2Find(entries, leaf, index);
+  if (entry === undefined && leaf < EXTENDED) {
+    const highest = cpuidEntry2Find(entries, 0, 0)?.eax ?? 0;
+    if (leaf > highest) entry = cpuidEntry2Find(entries, highest, index);
+  }
+  gpr[EAX] = entry?.eax ?? 0;
+  gpr[EBX] = entry?.ebx ?? 0;
+  gpr[ECX] = entry?.ecx ?? 0;
+  gpr[EDX] = entry?.edx ?? 0;
+}
+
 /**
  * Leaf EAX goes to EAX, EBX, ECX, EDX. A leaf above the highest one answers as that does (Intel's rule, which KVM keeps).
  *
@@ -45,7 +80,9 @@ const VENDOR_ECX = letters('ntel');
  */
 export function kvmEmulateCpuid(vcpu: KvmVcpu): number {
   const { gpr } = vcpu.cpu;
-  if (gpr[EAX] === 0) {
+  if (vcpu.cpuidEntries !== null) {
+    fromUserspace(vcpu.cpuidEntries, gpr);
+  } else if (gpr[EAX] === 0) {
     gpr[EAX] = MAX_BASIC_LEAF;
     gpr[EBX] = VENDOR_EBX;
     gpr[ECX] = VENDOR_ECX;

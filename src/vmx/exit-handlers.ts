@@ -7,8 +7,10 @@
 import { ACTIVITY_HLT, ACTIVITY_SHUTDOWN, EXIT_QUAL_INTERNAL } from '../cpu/cpu.ts';
 import { EPT_FETCH } from '../cpu/fetch.ts';
 import { runGuest } from '../cpu/interpreter.ts';
-import { prepareEmulationFailureExit } from '../emulate/emulate-instruction.ts';
+import { fetchFailure } from '../emulate/emulate-memory.ts';
+import { prepareEmulationFailureExit } from '../emulate/emulation-failure.ts';
 import type { KvmVcpu } from '../emulate/kvm-vcpu.ts';
+import { EMULTYPE_PF } from '../emulate/x86emul.ts';
 import { KVM_EXIT_HLT, KVM_EXIT_SHUTDOWN } from '../uapi/kvm.ts';
 import {
   EXIT_REASON_CPUID,
@@ -91,14 +93,25 @@ export function handleExceptionNmi(vcpu: KvmVcpu): number {
 }
 
 /**
- * An access met no memory. The one instruction is run again with holes answered by the MMIO bus and the board; there is
- * nothing to answer an instruction fetch.
+ * The access is emulated; what no in-kernel device answers becomes KVM_EXIT_MMIO.
+ *
+ * @kvm kvm_mmu_page_fault(vcpu, cr2_or_gpa, error_code, insn, insn_len) arch/x86/kvm/mmu/mmu.c
+ */
+export function kvmMmuPageFault(vcpu: KvmVcpu): number {
+  return vcpu.fn.x86EmulateInstruction(vcpu, EMULTYPE_PF);
+}
+
+/**
+ * An access met no memory. On a board the one instruction is run again with holes answered by the MMIO bus and the board;
+ * there is nothing to answer an instruction fetch.
  *
  * @kvm handle_ept_violation(vcpu) arch/x86/kvm/vmx/vmx.c
  */
 export function handleEptViolation(vcpu: KvmVcpu): number {
   const { cpu, kvm, stat } = vcpu;
   if ((cpu.exitQualification & EPT_FETCH) !== 0) return fetchFailure(vcpu);
+  if (vcpu.userspaceMmio === null) return vcpu.fn.kvmMmuPageFault(vcpu);
+  stat.insn_emulation++;
   cpu.mmio = vcpu.mmio;
   cpu.ticksAtEntry = kvm.clock.ticks;
   const reason = runGuest(cpu, 1);
@@ -109,11 +122,6 @@ export function handleEptViolation(vcpu: KvmVcpu): number {
   stat.byReason[reason]++;
   if (reason === EXIT_REASON_EPT_VIOLATION) return fetchFailure(vcpu);
   return vcpu.fn.vmxHandleExit(vcpu);
-}
-
-function fetchFailure(vcpu: KvmVcpu): number {
-  const pa = vcpu.cpu.exitGuestPhysicalAddress.toString(16);
-  return prepareEmulationFailureExit(vcpu, `instruction fetch from 0x${pa}, where no memory is`);
 }
 
 /**
@@ -127,6 +135,8 @@ export function vmxHandleExit(vcpu: KvmVcpu): number {
   if (reason === EXIT_REASON_IO_INSTRUCTION) return fn.handleIo(vcpu);
   switch (reason) {
     case EXIT_REASON_PREEMPTION_TIMER:
+      // An alarm of the machine: in a kernel, the host's timer interrupt.
+      vcpu.stat.irq_exits++;
       return 1;
     case EXIT_REASON_INTERRUPT_WINDOW:
       return fn.handleInterruptWindow(vcpu);

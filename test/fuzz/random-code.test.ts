@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { MmioPort } from '../../src/cpu/cpu.ts';
 import { Kvm } from '../../src/kvm/kvm.ts';
+import { orThrow } from '../../src/kvm/or-throw.ts';
 import { KVM_EXIT_IO, KVM_PIT_SPEAKER_DUMMY } from '../../src/uapi/kvm.ts';
 import {
   EXIT_REASON_CPUID,
@@ -149,7 +150,7 @@ describe('random code', () => {
     vm.setUserMemoryRegion({ slot: 0, flags: 0, guest_phys_addr: 0, memory_size: RAM_BYTES });
     vm.createIrqchip();
     vm.createPit2({ flags: KVM_PIT_SPEAKER_DUMMY });
-    const vcpu = vm.createVcpu(0);
+    const vcpu = orThrow(vm.createVcpu(0), 'KVM_CREATE_VCPU');
     const { ram } = vm.memory;
     const ends = new Set<number>();
     // mov dx, port; in or out: most accesses are to the kernel's devices.

@@ -7,6 +7,8 @@ import { PIT_FUNCTIONS } from '../../devices/i8254.ts';
 import { PIC_FUNCTIONS } from '../../devices/i8259.ts';
 import { IOAPIC_FUNCTIONS } from '../../devices/ioapic.ts';
 import { IRQ_ROUTING_FUNCTIONS } from '../../devices/irq-routing.ts';
+import type { KvmVcpu } from '../../emulate/kvm-vcpu.ts';
+import { VCPU_CREATION_FUNCTIONS } from '../../kvm/create-vcpu.ts';
 import { KVM_FUNCTIONS } from '../../kvm/functions.ts';
 import { KVM_EVENT_FUNCTIONS } from '../../kvm/vm-events.ts';
 import { kernelName } from '../../trace/call-graph.ts';
@@ -15,6 +17,7 @@ import { EOPNOTSUPP } from '../../uapi/errno.ts';
 /** Every table whose functions a probe can be attached to. */
 export const PROBED_TABLES: readonly object[] = [
   KVM_FUNCTIONS,
+  VCPU_CREATION_FUNCTIONS,
   KVM_EVENT_FUNCTIONS,
   PIT_FUNCTIONS,
   PIC_FUNCTIONS,
@@ -32,7 +35,8 @@ export const PROBED_FUNCTIONS: ReadonlyMap<string, string> = new Map(
 /**
  * Where the kernel's arguments come from, where they are not ours one for one: a number is ours, `vcpu`, `ctxt` and
  * `kvm` are the machine's, `idx` is the bus number of our first, `dev` its `kvm_io_device`, `len` the length of our
- * second, `ptr` is a pointer to the caller's stack, 0 is written `zero` and 1 (EPOLLIN) `one`.
+ * second, `ptr` is a pointer to the caller's stack, 0 is written `zero` and 1
+ * (EPOLLIN) `one`, `gpa` is the address of an EPT violation.
  */
 const ARGUMENTS: Readonly<Record<string, string>> = {
   kvm_io_bus_read: 'vcpu idx 1 2 ptr',
@@ -45,6 +49,7 @@ const ARGUMENTS: Readonly<Record<string, string>> = {
   kvm_io_bus_register_dev: 'kvm idx 1 2 3',
   kvm_io_bus_unregister_dev: 'kvm idx 1',
   vmx_handle_exit: '0 zero',
+  vmx_vcpu_reset: '0 zero',
   emulator_pio_in_emulated: 'ctxt 1 2 3 4',
   emulator_pio_out_emulated: 'ctxt 1 2 3 4',
   kernel_pio: '0 3',
@@ -55,6 +60,9 @@ const ARGUMENTS: Readonly<Record<string, string>> = {
   check_perm_out: 'ctxt',
   emulator_io_permitted: 'ctxt 1 2',
   emulator_io_port_access_allowed: 'ctxt 1 2',
+  vcpu_mmio_read: '0 1 4 ptr',
+  vcpu_mmio_write: '0 1 4 ptr',
+  kvm_mmu_page_fault: '0 gpa zero zero zero',
   em_in: 'ctxt',
   em_out: 'ctxt',
   pio_in_emulated: 'ctxt 1 2 3',
@@ -117,6 +125,9 @@ const CHIP_PORTS = /^(?:pic|elcr)_ioport_/;
 /** A place on the kernel's stack. */
 const STACK_POINTER = 0xffff_b048_0123_fd80n;
 
+/** The descriptor of a vCPU in a process that has opened /dev/kvm (3), a machine (4) and then it. */
+const VCPU_FD = 5n;
+
 /** What arguments are looked up in. */
 export interface ArgumentSource {
   readonly vcpu: object | null;
@@ -155,6 +166,8 @@ function argument(token: string, args: readonly unknown[], source: ArgumentSourc
       return word((args[1] as ArrayLike<unknown>).length, source);
     case 'ptr':
       return BigInt.asIntN(64, STACK_POINTER);
+    case 'gpa':
+      return word((args[0] as Partial<KvmVcpu>).cpu?.exitGuestPhysicalAddress ?? 0, source);
     case 'zero':
       return 0n;
     case 'one':
@@ -172,6 +185,7 @@ export function kernelArguments(name: string, args: readonly unknown[], source: 
 
 /** `retval` of a call. */
 export function kernelResult(name: string, retval: unknown, source: ArgumentSource): bigint {
+  if (name === 'kvm_vm_ioctl_create_vcpu' && typeof retval === 'object') return VCPU_FD;
   if (!CHIP_PORTS.test(name)) {
     if (READERS.test(name)) return retval === IO_NOT_HANDLED ? BigInt(-EOPNOTSUPP) : 0n;
     if (WRITERS.test(name)) return retval === true ? 0n : BigInt(-EOPNOTSUPP);

@@ -48,9 +48,11 @@ class WatchedKvm extends Kvm {
     this.#onVm = onVm;
   }
 
-  override createVm(options: VmOptions = {}): Vm {
+  override createVm(): Vm;
+  override createVm(options: VmOptions): Vm | number;
+  override createVm(options: VmOptions = {}): Vm | number {
     const vm = super.createVm(options);
-    this.#onVm(vm);
+    if (typeof vm !== 'number') this.#onVm(vm);
     return vm;
   }
 }

@@ -4,6 +4,7 @@ import { createKvmBoard } from '../../../src/boards/kvm.ts';
 import { createPcBoard } from '../../../src/boards/pc.ts';
 import type { PostCodeLatch } from '../../../src/devices/post-code.ts';
 import { Kvm } from '../../../src/kvm/kvm.ts';
+import { orThrow } from '../../../src/kvm/or-throw.ts';
 import { load, setVector, TextSink } from './board-guest.ts';
 
 const HANDLER = 0x8000;
@@ -259,11 +260,16 @@ describe('reset', () => {
     board.reset();
     expect(board.vcpu.getRegs()).toEqual(fresh.vcpu.getRegs());
     expect(board.vcpu.getSregs()).toEqual(fresh.vcpu.getSregs());
-    expect([board.vm.getIrqchip(0), board.vm.getIrqchip(1)]).toEqual([
-      fresh.vm.getIrqchip(0),
-      fresh.vm.getIrqchip(1),
+    expect([
+      orThrow(board.vm.getIrqchip(0), 'KVM_GET_IRQCHIP'),
+      orThrow(board.vm.getIrqchip(1), 'KVM_GET_IRQCHIP'),
+    ]).toEqual([
+      orThrow(fresh.vm.getIrqchip(0), 'KVM_GET_IRQCHIP'),
+      orThrow(fresh.vm.getIrqchip(1), 'KVM_GET_IRQCHIP'),
     ]);
-    expect(board.vm.getPit2().channels.map((c) => c.mode)).toEqual([0xff, 0xff, 0xff]);
+    expect(orThrow(board.vm.getPit2(), 'KVM_GET_PIT2').channels.map((c) => c.mode)).toEqual([
+      0xff, 0xff, 0xff,
+    ]);
     expect(board.vm.clock.skipToDeadline()).toBe(false);
     expect((board.devices.get('post-code') as PostCodeLatch).history.length).toBe(0);
     expect(board.vm.memory.read(0x6000, 1)[0]).toBe(0x77);

@@ -4,6 +4,7 @@
  */
 import type { KvmTracepoints, UserspaceBus } from '../../../src/emulate/kvm-vcpu.ts';
 import { Kvm, type KvmOptions } from '../../../src/kvm/kvm.ts';
+import { orThrow } from '../../../src/kvm/or-throw.ts';
 import type { Vcpu } from '../../../src/kvm/vcpu.ts';
 import type { Vm } from '../../../src/kvm/vm.ts';
 import { KVM_PIT_SPEAKER_DUMMY, type KvmRegs } from '../../../src/uapi/kvm.ts';
@@ -34,13 +35,16 @@ export function realMachine(
   regs: Partial<KvmRegs> = {},
   options: MachineOptions = {},
 ): Machine {
-  const vm = new Kvm(options).createVm(options.ips === undefined ? {} : { ips: options.ips });
+  const vm = orThrow(
+    new Kvm(options).createVm(options.ips === undefined ? {} : { ips: options.ips }),
+    'KVM_CREATE_VM',
+  );
   vm.setUserMemoryRegion({ slot: 0, flags: 0, guest_phys_addr: 0, memory_size: RAM });
   if (options.devices !== false) {
     vm.createIrqchip();
     vm.createPit2({ flags: KVM_PIT_SPEAKER_DUMMY });
   }
-  const vcpu = vm.createVcpu(0);
+  const vcpu = orThrow(vm.createVcpu(0), 'KVM_CREATE_VCPU');
   for (let vector = 0; vector < 256; vector++) {
     const at = HANDLERS + 4 * vector;
     vm.memory.write(4 * vector, Uint8Array.of(at & 0xff, at >> 8, 0, 0));

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { orThrow } from '../../../src/kvm/or-throw.ts';
 import type { Vcpu } from '../../../src/kvm/vcpu.ts';
 import type { Vm } from '../../../src/kvm/vm.ts';
 import { EINTR } from '../../../src/uapi/errno.ts';
@@ -96,9 +97,9 @@ function machine(of: Program): { vm: Vm; vcpu: Vcpu; bus: CountingBus } {
   vm.memory.write(0x2000, Uint8Array.of(0x50, 0x43, 0xb0, 0x20, 0xe6, 0x20, 0x58, 0xcf));
   vm.memory.write(4, Uint8Array.of(0, 0x21, 0, 0));
   vm.memory.write(0x2100, Uint8Array.of(0x45, 0xcf));
-  const pic = vm.getIrqchip(0);
+  const pic = orThrow(vm.getIrqchip(0), 'KVM_GET_IRQCHIP');
   vm.setIrqchip(0, { ...pic, irq_base: 8, imr: 0xfe });
-  const pit = vm.getPit2();
+  const pit = orThrow(vm.getPit2(), 'KVM_GET_PIT2');
   pit.channels[0].mode = 2;
   pit.channels[0].count = 300;
   vm.setPit2(pit);
@@ -151,8 +152,8 @@ function outcome(of: Program, driver: Driver): object {
     stat,
     byReason: [...byReason],
     memory: createHash('sha1').update(vm.memory.ram).digest('hex'),
-    pic: vm.getIrqchip(0),
-    pit: vm.getPit2(),
+    pic: orThrow(vm.getIrqchip(0), 'KVM_GET_IRQCHIP'),
+    pit: orThrow(vm.getPit2(), 'KVM_GET_PIT2'),
     shadow: vcpu.cpu.interruptShadow,
   };
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { orThrow } from '../../../src/kvm/or-throw.ts';
 import { EINTR } from '../../../src/uapi/errno.ts';
 import { KVM_EXIT_HLT, KVM_EXIT_INTR, KVM_EXIT_IO } from '../../../src/uapi/kvm.ts';
 import { EXIT_REASON_HLT, EXIT_REASON_IO_INSTRUCTION } from '../../../src/uapi/vmx.ts';
@@ -140,7 +141,7 @@ describe('interrupts', () => {
 
   it('of a level line are injected again while it is held', () => {
     const { vm, vcpu } = realMachine('ebfe', { eflags: IF | 2 });
-    vm.setIrqchip(0, { ...vm.getIrqchip(0), irq_base: 0x20, elcr: 0x20 });
+    vm.setIrqchip(0, { ...orThrow(vm.getIrqchip(0), 'KVM_GET_IRQCHIP'), irq_base: 0x20, elcr: 0x20 });
     vm.irqLine(5, 1);
     // Handler of vector 0x25: mov al,0x20; out 0x20,al; inc bx; cmp bl,3; je +1; iret; hlt
     vm.memory.write(4 * 0x25, Uint8Array.of(0x00, 0x20, 0, 0));

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Kvm } from '../../../src/kvm/kvm.ts';
+import { orThrow } from '../../../src/kvm/or-throw.ts';
 import { EEXIST, EINVAL, ENOENT, ENXIO } from '../../../src/uapi/errno.ts';
 import {
   KVM_IRQCHIP_IOAPIC,
@@ -57,22 +58,22 @@ describe('in-kernel devices', () => {
   it('include an IOAPIC that KVM_SET_IRQCHIP stores and every GSI reaches beside the PIC', () => {
     const vm = new Kvm().createVm();
     vm.createIrqchip();
-    const state = vm.getIrqchip(KVM_IRQCHIP_IOAPIC);
+    const state = orThrow(vm.getIrqchip(KVM_IRQCHIP_IOAPIC), 'KVM_GET_IRQCHIP');
     // Pin 4: edge, unmasked, vector 0x34. No local APIC accepts it, but the edge is spent all the same.
     state.redirtbl[4] = { low: 0x34, high: 0 };
     expect(vm.setIrqchip(KVM_IRQCHIP_IOAPIC, state)).toBe(0);
-    expect(vm.getIrqchip(KVM_IRQCHIP_IOAPIC)).toEqual(state);
+    expect(orThrow(vm.getIrqchip(KVM_IRQCHIP_IOAPIC), 'KVM_GET_IRQCHIP')).toEqual(state);
     // 0 from the IOAPIC (delivered to nobody) and 1 from the PIC.
     expect(vm.irqLine(4, 1)).toBe(1);
     // GSI 20 has no PIC pin, and its IOAPIC pin is masked.
     expect(vm.irqLine(20, 1)).toBe(-1);
-    expect(vm.getIrqchip(KVM_IRQCHIP_IOAPIC).irr).toBe(1 << 20);
+    expect(orThrow(vm.getIrqchip(KVM_IRQCHIP_IOAPIC), 'KVM_GET_IRQCHIP').irr).toBe(1 << 20);
   });
 
   it('refuse one chip’s state for another', () => {
     const vm = new Kvm().createVm();
     vm.createIrqchip();
-    const ioapic = vm.getIrqchip(KVM_IRQCHIP_IOAPIC);
+    const ioapic = orThrow(vm.getIrqchip(KVM_IRQCHIP_IOAPIC), 'KVM_GET_IRQCHIP');
     expect(vm.setIrqchip(KVM_IRQCHIP_PIC_MASTER, ioapic)).toBe(-EINVAL);
     expect(vm.setIrqchip(KVM_IRQCHIP_IOAPIC, { ...ioapic, redirtbl: [] })).toBe(-EINVAL);
     expect(vm.setIrqchip(3, ioapic)).toBe(-EINVAL);
@@ -94,27 +95,35 @@ describe('in-kernel devices', () => {
     expect(vm.setPit2({ channels: [] as never, flags: 0 })).toBe(-ENXIO);
     vm.createPit2(SPEAKER);
     expect(vm.createPit2(SPEAKER)).toBe(-EEXIST);
-    expect(vm.setIrqchip(KVM_IRQCHIP_IOAPIC, vm.getIrqchip(KVM_IRQCHIP_PIC_MASTER))).toBe(-EINVAL);
+    expect(
+      vm.setIrqchip(KVM_IRQCHIP_IOAPIC, orThrow(vm.getIrqchip(KVM_IRQCHIP_PIC_MASTER), 'KVM_GET_IRQCHIP')),
+    ).toBe(-EINVAL);
     const late = new Kvm().createVm();
     late.createVcpu(0);
     expect(late.createIrqchip()).toBe(-EINVAL);
-    expect(() => late.getIrqchip(0)).toThrow('no in-kernel irqchip');
-    expect(() => late.getPit2()).toThrow('no in-kernel PIT');
-    expect(() => late.createVcpu(0)).toThrow('id 0 is taken');
-    expect(() => late.createVcpu(1)).toThrow('one vCPU');
+    expect([late.getIrqchip(0), late.getPit2()]).toEqual([-ENXIO, -ENXIO]);
+    expect([late.createVcpu(0), late.createVcpu(1), late.createVcpu(4096)]).toEqual([
+      -EEXIST,
+      -EINVAL,
+      -EINVAL,
+    ]);
   });
 
   it('keep what is set', () => {
     const vm = new Kvm().createVm();
     vm.createIrqchip();
     vm.createPit2(SPEAKER);
-    const master = { ...vm.getIrqchip(KVM_IRQCHIP_PIC_MASTER), imr: 0xfe, irq_base: 0x20 };
+    const master = {
+      ...orThrow(vm.getIrqchip(KVM_IRQCHIP_PIC_MASTER), 'KVM_GET_IRQCHIP'),
+      imr: 0xfe,
+      irq_base: 0x20,
+    };
     expect(vm.setIrqchip(KVM_IRQCHIP_PIC_MASTER, master)).toBe(0);
-    expect(vm.getIrqchip(KVM_IRQCHIP_PIC_MASTER)).toEqual(master);
-    const pit = vm.getPit2();
+    expect(orThrow(vm.getIrqchip(KVM_IRQCHIP_PIC_MASTER), 'KVM_GET_IRQCHIP')).toEqual(master);
+    const pit = orThrow(vm.getPit2(), 'KVM_GET_PIT2');
     pit.channels[2].gate = 1;
     expect(vm.setPit2(pit)).toBe(0);
-    expect(vm.getPit2().channels[2].gate).toBe(1);
+    expect(orThrow(vm.getPit2(), 'KVM_GET_PIT2').channels[2].gate).toBe(1);
   });
 
   it('coalesce a request that is still pending, and ignore a masked pin', () => {
@@ -122,7 +131,10 @@ describe('in-kernel devices', () => {
     vm.createIrqchip();
     expect(vm.irqLine(4, 1)).toBe(1);
     expect([vm.irqLine(4, 0), vm.irqLine(4, 1)].at(-1)).toBe(0);
-    vm.setIrqchip(KVM_IRQCHIP_PIC_MASTER, { ...vm.getIrqchip(KVM_IRQCHIP_PIC_MASTER), imr: 0x20 });
+    vm.setIrqchip(KVM_IRQCHIP_PIC_MASTER, {
+      ...orThrow(vm.getIrqchip(KVM_IRQCHIP_PIC_MASTER), 'KVM_GET_IRQCHIP'),
+      imr: 0x20,
+    });
     expect(vm.irqLine(5, 1)).toBe(-1);
   });
 });

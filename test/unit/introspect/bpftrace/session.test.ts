@@ -172,6 +172,22 @@ describe('a wrong script', () => {
 });
 
 describe('probed functions', () => {
+  it('see a vCPU come into being in the kernel’s order', () => {
+    const probes = [
+      'kvm_vm_ioctl_create_vcpu',
+      'kvm_arch_vcpu_precreate',
+      'kvm_arch_vcpu_create',
+      'vmx_vcpu_create',
+      'kvm_vcpu_reset',
+      'vmx_vcpu_reset',
+      'kvm_arch_vcpu_postcreate',
+    ];
+    const script = probes.map((name) => `kprobe:${name}`).join(',');
+    expect(
+      run(`${script} { printf("%s\\n", func); } kretprobe:${probes[0]} { printf("%d\\n", retval); }`),
+    ).toBe(`${probes.join('\n')}\n5\n`);
+  });
+
   it('have as many arguments as their @kvm tags say', () => {
     const counts = new Map(kvmTags().map((tag) => [tag.kernelName, (tag.args ?? '').split(',').length]));
     const source = { vcpu: {}, ctxt: {}, kvm: {}, addressOf: () => 1n };

@@ -1,0 +1,86 @@
+/**
+ * KVM_GET_DEBUGREGS, KVM_SET_DEBUGREGS, KVM_GET_MSRS, KVM_SET_MSRS, KVM_SET_CPUID2 (Linux: arch/x86/kvm/x86.c,
+ * arch/x86/kvm/cpuid.c).
+ */
+import type { Cpu } from '../cpu/cpu.ts';
+import { E2BIG, EFAULT, EINVAL } from '../uapi/errno.ts';
+import type { KvmCpuidEntry2, KvmDebugregs, KvmMsrEntry } from '../uapi/kvm.ts';
+import { isStruct, isU32, toU64 } from './ioctl-args.ts';
+import { hasIntegers } from './struct-checks.ts';
+
+const U32_END = 0x1_0000_0000;
+const MSR_IA32_TSC = 0x10;
+/** The TSC is a double: 53 bits. */
+const TSC_BITS = 53;
+/** `MAX_IO_MSRS`. */
+const MAX_IO_MSRS = 256;
+/** `KVM_MAX_CPUID_ENTRIES`. */
+const KVM_MAX_CPUID_ENTRIES = 256;
+const CPUID_FIELDS = ['function', 'index', 'flags', 'eax', 'ebx', 'ecx', 'edx'] as const;
+
+/** @kvm kvm_vcpu_ioctl_x86_get_debugregs(vcpu, dbgregs) arch/x86/kvm/x86.c (as: returned) */
+export function kvmVcpuIoctlX86GetDebugregs(cpu: Cpu): KvmDebugregs {
+  const { dr } = cpu;
+  return {
+    db: [dr[0] >>> 0, dr[1] >>> 0, dr[2] >>> 0, dr[3] >>> 0],
+    dr6: dr[6] >>> 0,
+    dr7: dr[7] >>> 0,
+    flags: 0,
+  };
+}
+
+/**
+ * @returns 0; −EINVAL for flags and for values beyond 32 bits.
+ * @kvm kvm_vcpu_ioctl_x86_set_debugregs(vcpu, dbgregs) arch/x86/kvm/x86.c
+ */
+export function kvmVcpuIoctlX86SetDebugregs(cpu: Cpu, dbgregs: Readonly<KvmDebugregs>): number {
+  if (!isStruct(dbgregs)) return -EFAULT;
+  const { db } = dbgregs;
+  if (dbgregs.flags !== 0 || !hasIntegers(dbgregs, ['dr6', 'dr7'], 0, U32_END)) return -EINVAL;
+  if (!Array.isArray(db) || db.length !== 4 || !db.every(isU32)) return -EINVAL;
+  for (let i = 0; i < 4; i++) cpu.dr[i] = db[i] | 0;
+  cpu.dr[6] = dbgregs.dr6 | 0;
+  cpu.dr[7] = dbgregs.dr7 | 0;
+  return 0;
+}
+
+/** KVM_GET_MSRS: those up to the first that does not exist. `ticks`: the clock now. */
+export function getMsrs(cpu: Cpu, indices: readonly number[], ticks: number): KvmMsrEntry[] | number {
+  if (!Array.isArray(indices)) return -EFAULT;
+  if (indices.length > MAX_IO_MSRS) return -E2BIG;
+  if (!indices.every(isU32)) return -EINVAL;
+  const entries: KvmMsrEntry[] = [];
+  for (const index of indices) {
+    if (index !== MSR_IA32_TSC) break;
+    entries.push({ index, data: BigInt(ticks + cpu.tscOffset) });
+  }
+  return entries;
+}
+
+/** KVM_SET_MSRS. @returns how many were set before the first that does not exist; −E2BIG, −EINVAL, −EFAULT. */
+export function setMsrs(cpu: Cpu, entries: readonly Readonly<KvmMsrEntry>[], ticks: number): number {
+  if (!Array.isArray(entries)) return -EFAULT;
+  if (entries.length > MAX_IO_MSRS) return -E2BIG;
+  for (const entry of entries) {
+    if (!isStruct(entry)) return -EFAULT;
+    if (!isU32(entry.index) || toU64(entry.data) === null) return -EINVAL;
+  }
+  let done = 0;
+  for (const { index, data } of entries as readonly KvmMsrEntry[]) {
+    if (index !== MSR_IA32_TSC) break;
+    cpu.tscOffset = Number(BigInt.asUintN(TSC_BITS, BigInt(data))) - ticks;
+    done++;
+  }
+  return done;
+}
+
+/** The table of KVM_SET_CPUID2, copied; or −E2BIG, −EINVAL, −EFAULT. */
+export function checkedCpuid(entries: readonly Readonly<KvmCpuidEntry2>[]): KvmCpuidEntry2[] | number {
+  if (!Array.isArray(entries)) return -EFAULT;
+  if (entries.length > KVM_MAX_CPUID_ENTRIES) return -E2BIG;
+  for (const entry of entries) {
+    if (!isStruct(entry)) return -EFAULT;
+    if (!hasIntegers(entry, CPUID_FIELDS, 0, U32_END)) return -EINVAL;
+  }
+  return entries.map((entry: KvmCpuidEntry2) => ({ ...entry }));
+}
