@@ -106,7 +106,7 @@ export interface VmApi {
   /** KVM_UNREGISTER_COALESCED_MMIO. −EINVAL. */
   unregisterCoalescedMmio(zone: Readonly<KvmCoalescedMmioZone>): number;
 
-  /** Closes the machine and its vCPUs. Every later call answers −EBADF. */
+  /** Closes the machine and its vCPUs: KVM_CREATE_VCPU and KVM_RUN then answer −EBADF; call nothing else. */
   close(): number;
 }
 
@@ -142,7 +142,7 @@ export interface VcpuApi {
   /** KVM_SET_MSRS. @returns how many were set before the first one that failed. */
   setMsrs(entries: readonly Readonly<KvmMsrEntry>[]): number;
 
-  /** KVM_INTERRUPT. −ENXIO with an in-kernel irqchip, −EINVAL (not 0 … 255), −EEXIST while one waits. */
+  /** KVM_INTERRUPT: one that waits already is replaced. −ENXIO with an in-kernel irqchip, −EINVAL (not 0 … 255). */
   interrupt(args: Readonly<KvmInterrupt>): number;
   /** KVM_NMI. */
   nmi(): number;
