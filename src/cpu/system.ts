@@ -6,7 +6,12 @@
  */
 import { FORM_REG, type Insn } from '../decoder/insn.ts';
 import { Op } from '../decoder/op.ts';
-import { EXIT_REASON_CPUID, EXIT_REASON_HLT } from '../uapi/vmx.ts';
+import {
+  EXIT_REASON_CPUID,
+  EXIT_REASON_HLT,
+  EXIT_REASON_MSR_READ,
+  EXIT_REASON_MSR_WRITE,
+} from '../uapi/vmx.ts';
 import {
   effectiveAddress,
   load16,
@@ -96,19 +101,29 @@ export function rdtsc(cpu: Cpu, _insn: Insn): number {
   return COLD_NEXT;
 }
 
-/** Only IA32_TIME_STAMP_COUNTER exists so far; any other MSR is #GP(0). */
-export function rdmsr(cpu: Cpu, _insn: Insn): number {
-  if (cpu.gpr[ECX] !== MSR_IA32_TSC) raise(cpu, GP_VECTOR, 0);
-  else writePair(cpu, timeStamp(cpu));
-  return COLD_NEXT;
-}
-
-/** Only IA32_TIME_STAMP_COUNTER exists so far; any other MSR is #GP(0). */
-export function wrmsr(cpu: Cpu, _insn: Insn): number {
-  if (cpu.gpr[ECX] !== MSR_IA32_TSC) {
+/** An MSR that the processor does not hold. */
+function leaveForMsr(cpu: Cpu, insn: Insn, exitReason: number): number {
+  if (cpu.msrExiting === 0) {
     raise(cpu, GP_VECTOR, 0);
     return COLD_NEXT;
   }
+  cpu.exitReason = exitReason;
+  cpu.exitInstructionLength = insn.len;
+  cpu.exitQualification = 0;
+  cpu.exitInsn = insn;
+  return COLD_EXIT;
+}
+
+/** EDX:EAX ← MSR[ECX] */
+export function rdmsr(cpu: Cpu, insn: Insn): number {
+  if (cpu.gpr[ECX] !== MSR_IA32_TSC) return leaveForMsr(cpu, insn, EXIT_REASON_MSR_READ);
+  writePair(cpu, timeStamp(cpu));
+  return COLD_NEXT;
+}
+
+/** MSR[ECX] ← EDX:EAX */
+export function wrmsr(cpu: Cpu, insn: Insn): number {
+  if (cpu.gpr[ECX] !== MSR_IA32_TSC) return leaveForMsr(cpu, insn, EXIT_REASON_MSR_WRITE);
   // Bits above 2^53 cannot be kept: virtual time never reaches them.
   const value = (cpu.gpr[EAX] >>> 0) + ((cpu.gpr[EDX] >>> 0) % 0x200000) * TWO_32;
   cpu.tscOffset = value - (cpu.ticksAtEntry + cpu.retired);

@@ -24,6 +24,7 @@ import {
   APIC_LDR,
   APIC_LDR_MASK,
   APIC_LVT_MASKED,
+  APIC_LVT_TIMER_MODE_MASK,
   APIC_LVT_WRITABLE,
   APIC_LVT0,
   APIC_LVT1,
@@ -78,12 +79,15 @@ export function __apicRead(apic: KvmLapic, offset: number): number {
  * @returns `len` bytes, {@link IO_NOTHING_STORED} for an access that no register takes.
  * @kvm kvm_lapic_reg_read(apic, offset, len, data) arch/x86/kvm/lapic.c (as: value returned)
  */
-export function kvmLapicRegRead(apic: KvmLapic, offset: number, len: IoSize): number {
+export function kvmLapicRegRead(apic: KvmLapic, offset: number, len: IoSize | 8): number {
   const alignment = offset & 0xf;
   if (alignment + len > 4 || offset > 0x3f0 || APIC_REG_READABLE[offset >> 4] === 0) return IO_NOTHING_STORED;
   const result = __apicRead(apic, offset & ~0xf);
   if (apic.kvm.trace !== null) apic.kvm.trace.apic(false, offset, result);
-  return len === 4 ? result : (result >>> (8 * alignment)) & (len === 2 ? 0xffff : 0xff);
+  if (len === 4) return result;
+  if (len === 2) return (result >>> (8 * alignment)) & 0xffff;
+  // KVM: three bytes are taken and not stored.
+  return len === 1 ? (result >>> (8 * alignment)) & 0xff : IO_NOTHING_STORED;
 }
 
 /** LVT0 open and in NMI mode makes the PIT's ticks NMIs. @kvm apic_manage_nmi_watchdog(apic, lvt0_val) arch/x86/kvm/lapic.c */
@@ -173,7 +177,7 @@ export function kvmLapicRegWrite(apic: KvmLapic, reg: number, val: number): numb
       writeLvt(apic, reg, val);
       break;
     case APIC_LVTT:
-      writeLvt(apic, reg, val);
+      writeLvt(apic, reg, val & ~(APIC_LVT_TIMER_MODE_MASK & ~apic.state.timer_mode_mask));
       fn.apicUpdateLvtt(apic);
       break;
     case APIC_TMICT:
@@ -213,7 +217,7 @@ function isHole(apic: KvmLapic): boolean {
  * @returns the value, {@link IO_NOTHING_STORED}, or {@link IO_NOT_HANDLED} outside of the page.
  * @kvm apic_mmio_read(vcpu, this, address, len, data) arch/x86/kvm/lapic.c (as: value returned)
  */
-export function apicMmioRead(apic: KvmLapic, address: number, len: IoSize): number {
+export function apicMmioRead(apic: KvmLapic, address: number, len: IoSize | 8): number {
   if (!apicMmioInRange(apic, address)) return IO_NOT_HANDLED;
   if (!kvmApicHwEnabled(apic)) return isHole(apic) ? 2 ** (8 * len) - 1 : IO_NOT_HANDLED;
   return apic.kvm.fn.kvmLapicRegRead(apic, address - baseAddress(apic), len);
@@ -224,7 +228,7 @@ export function apicMmioRead(apic: KvmLapic, address: number, len: IoSize): numb
  * @returns whether the page took it.
  * @kvm apic_mmio_write(vcpu, this, address, len, data) arch/x86/kvm/lapic.c
  */
-export function apicMmioWrite(apic: KvmLapic, address: number, len: IoSize, val: number): boolean {
+export function apicMmioWrite(apic: KvmLapic, address: number, len: IoSize | 8, val: number): boolean {
   if (!apicMmioInRange(apic, address)) return false;
   if (!kvmApicHwEnabled(apic)) return isHole(apic);
   const offset = address - baseAddress(apic);

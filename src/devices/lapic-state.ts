@@ -6,7 +6,12 @@
  */
 import type { Alarm, Clock } from '../bus/clock.ts';
 import type { IoSize } from '../uapi/kvm.ts';
-import { APIC_DEFAULT_PHYS_BASE, KVM_APIC_REG_SIZE, MSR_IA32_APICBASE_ENABLE } from './lapic-reg.ts';
+import {
+  APIC_DEFAULT_PHYS_BASE,
+  APIC_LVT_TIMER_MODE_MASK,
+  KVM_APIC_REG_SIZE,
+  MSR_IA32_APICBASE_ENABLE,
+} from './lapic-reg.ts';
 
 /** `kvm_x86_quirks` of the local APIC: LVT0 of the boot processor lets the PIC through after a reset. */
 export const KVM_X86_QUIRK_LINT0_REENABLED = 1 << 0;
@@ -27,6 +32,8 @@ export interface KvmLapicChipState {
   irr_pending: boolean;
   /** 1, 2, 4 … 128. */
   divide_count: number;
+  /** Mode bits that LVTT has: APIC_LVT_TIMER_MODE_MASK, without TSC deadline in CPUID APIC_LVT_TIMER_PERIODIC alone. */
+  timer_mode_mask: number;
   /** APIC_LVT_TIMER_*, as the timer runs. */
   timer_mode: number;
   /** Nanoseconds; 0: the timer does not run. */
@@ -193,10 +200,10 @@ export interface LapicFunctions {
   kvmGetLapicTscdeadlineMsr(apic: KvmLapic): number;
   kvmSetLapicTscdeadlineMsr(apic: KvmLapic, data: number): void;
   // lapic-mmio.ts
-  kvmLapicRegRead(apic: KvmLapic, offset: number, len: IoSize): number;
+  kvmLapicRegRead(apic: KvmLapic, offset: number, len: IoSize | 8): number;
   kvmLapicRegWrite(apic: KvmLapic, reg: number, val: number): number;
-  apicMmioRead(apic: KvmLapic, address: number, len: IoSize): number;
-  apicMmioWrite(apic: KvmLapic, address: number, len: IoSize, val: number): boolean;
+  apicMmioRead(apic: KvmLapic, address: number, len: IoSize | 8): number;
+  apicMmioWrite(apic: KvmLapic, address: number, len: IoSize | 8, val: number): boolean;
   // lapic-base.ts
   kvmApicSetBase(apic: KvmLapic, value: number, hostInitiated: boolean): number;
   kvmLapicReset(apic: KvmLapic, initEvent: boolean): void;
@@ -212,6 +219,7 @@ export function initialLapicState(): KvmLapicChipState {
     apic_base: APIC_DEFAULT_PHYS_BASE + MSR_IA32_APICBASE_ENABLE,
     irr_pending: false,
     divide_count: 2,
+    timer_mode_mask: APIC_LVT_TIMER_MODE_MASK,
     timer_mode: 0,
     timer_period: 0,
     timer_target_expiration: 0,

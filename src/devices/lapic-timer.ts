@@ -10,7 +10,6 @@ import { MIN_TIMER_PERIOD_NS } from './i8254-state.ts';
 import { apicEnabled } from './lapic-delivery.ts';
 import {
   APIC_LVT_MASKED,
-  APIC_LVT_TIMER_MODE_MASK,
   APIC_LVT_TIMER_ONESHOT,
   APIC_LVT_TIMER_PERIODIC,
   APIC_LVT_TIMER_TSCDEADLINE,
@@ -96,7 +95,7 @@ export function cancelApicTimer(apic: KvmLapic): void {
  */
 export function apicUpdateLvtt(apic: KvmLapic): void {
   const s = apic.state;
-  const mode = kvmLapicGetReg(apic, APIC_LVTT) & APIC_LVT_TIMER_MODE_MASK;
+  const mode = kvmLapicGetReg(apic, APIC_LVTT) & s.timer_mode_mask;
   if (s.timer_mode === mode) return;
   if (apicLvttTscdeadline(apic) !== (mode === APIC_LVT_TIMER_TSCDEADLINE)) {
     cancelApicTimer(apic);

@@ -7,7 +7,7 @@
  * lapic-mmio.ts, reset and the page for userspace in lapic-base.ts.
  */
 import type { Alarm, Clock } from '../bus/clock.ts';
-import type { IoDevice } from '../bus/io-device.ts';
+import { IO_NOT_HANDLED, type IoDevice } from '../bus/io-device.ts';
 import { EmulatorError } from '../errors.ts';
 import * as base from './lapic-base.ts';
 import * as delivery from './lapic-delivery.ts';
@@ -130,7 +130,7 @@ export class Lapic implements KvmLapic {
   /** The page at IA32_APIC_BASE. It is on no bus. */
   readonly dev: IoDevice;
 
-  /** Made as `kvm_create_lapic` does, with a reset, and entered into `kvm`. */
+  /** Entered into `kvm`; `kvmLapicReset` gives it its power-on state. */
   constructor(clock: Clock, vcpu: LapicVcpu, kvm: KvmApics = new LocalApics()) {
     this.clock = clock;
     this.vcpu = vcpu;
@@ -141,9 +141,18 @@ export class Lapic implements KvmLapic {
       ops: 'apic_mmio_ops',
       read: (addr, size) => this.kvm.fn.apicMmioRead(this, addr, size),
       write: (addr, size, value) => this.kvm.fn.apicMmioWrite(this, addr, size, value),
+      read64: (addr, data) => this.#read64(addr, data),
+      write64: (addr) => this.kvm.fn.apicMmioWrite(this, addr, 8, 0),
     };
     kvm.apic = this;
-    kvm.fn.kvmLapicReset(this, false);
+  }
+
+  /** No register takes eight bytes. */
+  #read64(addr: number, data: Uint8Array): boolean {
+    const value = this.kvm.fn.apicMmioRead(this, addr, 8);
+    if (value === IO_NOT_HANDLED) return false;
+    if (value >= 0) data.fill(0xff);
+    return true;
   }
 
   /** Plain-data copy of everything, for snapshots. Times are the clock's: restore that too. */
