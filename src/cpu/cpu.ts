@@ -182,6 +182,12 @@ export class Cpu {
   /** 1: `runGuest` executes one instruction and looks at no event before or after it. */
   oneInstruction = 0;
 
+  /**
+   * RDMSR and WRMSR of an MSR that the processor does not hold leave as EXIT_REASON_MSR_READ and EXIT_REASON_MSR_WRITE;
+   * 0: they are #GP(0). Intel SDM vol. 3C, “Instructions That Cause VM Exits Conditionally”.
+   */
+  msrExiting = 0;
+
   /** While not null, accesses to pages without memory go here instead of leaving as an EPT violation. */
   mmio: MmioPort | null = null;
 

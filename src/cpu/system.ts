@@ -6,7 +6,12 @@
  */
 import { FORM_REG, type Insn } from '../decoder/insn.ts';
 import { Op } from '../decoder/op.ts';
-import { EXIT_REASON_CPUID, EXIT_REASON_HLT } from '../uapi/vmx.ts';
+import {
+  EXIT_REASON_CPUID,
+  EXIT_REASON_HLT,
+  EXIT_REASON_MSR_READ,
+  EXIT_REASON_MSR_WRITE,
+} from '../uapi/vmx.ts';
 import {
   effectiveAddress,
   load16,
@@ -85,8 +90,21 @@ export function rdtsc(cpu: Cpu, _insn: Insn): number {
   return COLD_NEXT;
 }
 
-/** EDX:EAX ← MSR[ECX]; #GP(0) for an MSR that does not exist */
-export function rdmsr(cpu: Cpu, _insn: Insn): number {
+/** An MSR that the processor does not hold. */
+function leaveForMsr(cpu: Cpu, insn: Insn, exitReason: number): number {
+  if (cpu.msrExiting === 0) {
+    raise(cpu, GP_VECTOR, 0);
+    return COLD_NEXT;
+  }
+  cpu.exitReason = exitReason;
+  cpu.exitInstructionLength = insn.len;
+  cpu.exitQualification = 0;
+  cpu.exitInsn = insn;
+  return COLD_EXIT;
+}
+
+/** EDX:EAX ← MSR[ECX] */
+export function rdmsr(cpu: Cpu, insn: Insn): number {
   switch (cpu.gpr[ECX]) {
     case MSR_IA32_TSC:
       writePair(cpu, timeStamp(cpu));
@@ -104,13 +122,13 @@ export function rdmsr(cpu: Cpu, _insn: Insn): number {
       writePair(cpu, cpu.efer);
       break;
     default:
-      raise(cpu, GP_VECTOR, 0);
+      return leaveForMsr(cpu, insn, EXIT_REASON_MSR_READ);
   }
   return COLD_NEXT;
 }
 
-/** MSR[ECX] ← EDX:EAX; #GP(0) for an MSR that does not exist. Of the SYSENTER MSRs the low 32 bits are kept. */
-export function wrmsr(cpu: Cpu, _insn: Insn): number {
+/** MSR[ECX] ← EDX:EAX. Of the SYSENTER MSRs the low 32 bits are kept. */
+export function wrmsr(cpu: Cpu, insn: Insn): number {
   const low = cpu.gpr[EAX];
   switch (cpu.gpr[ECX]) {
     case MSR_IA32_TSC:
@@ -129,7 +147,7 @@ export function wrmsr(cpu: Cpu, _insn: Insn): number {
       if (!setEfer(cpu, low, cpu.gpr[EDX])) raise(cpu, GP_VECTOR, 0);
       break;
     default:
-      raise(cpu, GP_VECTOR, 0);
+      return leaveForMsr(cpu, insn, EXIT_REASON_MSR_WRITE);
   }
   return COLD_NEXT;
 }

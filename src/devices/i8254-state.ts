@@ -71,6 +71,8 @@ export interface KvmPit {
   readonly timer: Alarm;
   /** KVM runs no channel 0 timer without an in-kernel IOAPIC. */
   readonly hasIoapic: boolean;
+  /** Told of each tick that the guest gets. */
+  readonly onTick: () => void;
   /** Drives GSI 0. */
   readonly line: PitLine;
 }

@@ -54,6 +54,7 @@ export function pitDoWork(pit: KvmPit): void {
   }
   pit.line.setIrq(1);
   pit.line.setIrq(0);
+  pit.onTick();
 }
 
 /**

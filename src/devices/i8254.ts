@@ -54,6 +54,8 @@ export interface I8254Options {
   speaker?: boolean;
   /** An in-kernel IOAPIC exists; without one KVM runs no channel 0 timer. Default true. */
   hasIoapic?: boolean;
+  /** Told of each tick that the guest gets: the NMI watchdog. */
+  onTick?: () => void;
 }
 
 /** The timer chip. */
@@ -74,6 +76,7 @@ export class I8254 implements KvmPit {
   readonly timer: Alarm;
   readonly line: PitLine;
   readonly hasIoapic: boolean;
+  readonly onTick: () => void;
   /** Whether {@link speakerDev} is to be registered. */
   readonly hasSpeaker: boolean;
   /** Ports 0x40–0x43. */
@@ -85,6 +88,7 @@ export class I8254 implements KvmPit {
     this.clock = clock;
     this.line = line;
     this.hasIoapic = options.hasIoapic ?? true;
+    this.onTick = options.onTick ?? (() => {});
     this.hasSpeaker = options.speaker ?? false;
     this.timer = clock.createAlarm(() => this.fn.pitTimerFn(this));
     this.pitDev = {

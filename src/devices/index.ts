@@ -15,7 +15,7 @@ export { KVM_PIT_FREQ, type KvmKpitState, type PitFunctions, type PitLine } from
 export { Pic8259, type Pic8259Options } from './i8259.ts';
 export type { KvmPicPairState, PicFunctions, PicTrace } from './i8259-state.ts';
 export { Ioapic, type IoapicOptions } from './ioapic.ts';
-export type { IoapicFunctions, IoapicTrace, KvmIoapicChipState, KvmLapicIrq } from './ioapic-state.ts';
+export type { IoapicFunctions, IoapicTrace, KvmIoapicChipState } from './ioapic-state.ts';
 export {
   defaultIrqRouting,
   type IrqchipInput,
@@ -23,6 +23,16 @@ export {
   type IrqRoutingFunctions,
   type IrqRoutingTrace,
 } from './irq-routing.ts';
+export { Lapic, LocalApics } from './lapic.ts';
+export type {
+  EoiListener,
+  KvmApics,
+  KvmLapicChipState,
+  KvmLapicIrq,
+  LapicFunctions,
+  LapicTrace,
+  LapicVcpu,
+} from './lapic-state.ts';
 export { Mc146818, type Mc146818Options, type Mc146818State, RTC_IRQ, RTC_PORT } from './mc146818.ts';
 export { PcTestdev, type PcTestdevState } from './pc-testdev.ts';
 export { PcTestdevIomem } from './pc-testdev-iomem.ts';

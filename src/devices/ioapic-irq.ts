@@ -15,6 +15,7 @@ import {
   RTC_GSI,
 } from './ioapic-state.ts';
 import { __kvmIrqLineState } from './irq-line-state.ts';
+import { APIC_DEST_NOSHORT } from './lapic-reg.ts';
 
 /** So many re-deliveries in a row, and the next one is put off. */
 export const IOAPIC_SUCCESSIVE_IRQ_MAX_COUNT = 10_000;
@@ -62,6 +63,7 @@ export function kvmIoapicInjectAll(ioapic: KvmIoapic, irr: number): void {
   for (let irq = 0; irq < IOAPIC_NUM_PINS; irq++) {
     if ((irr & (1 << irq)) !== 0) ioapic.fn.ioapicSetIrq(ioapic, irq, 1, true);
   }
+  ioapic.fn.kvmRtcEoiTrackingRestoreOne(ioapic);
 }
 
 /**
@@ -83,6 +85,9 @@ export function ioapicService(ioapic: KvmIoapic, irq: number, lineStatus: boolea
   irqe.dest_mode = (low >> IOAPIC_DEST_MODE_SHIFT) & 1;
   irqe.trig_mode = isLevel ? 1 : 0;
   irqe.delivery_mode = low & (7 << IOAPIC_DELIVERY_MODE_SHIFT);
+  irqe.level = true;
+  irqe.shorthand = APIC_DEST_NOSHORT;
+  irqe.msi_redir_hint = false;
 
   // KVM: spent also when no local APIC takes it.
   if (!isLevel) s.irr_delivered |= 1 << irq;
@@ -184,4 +189,42 @@ export function kvmIoapicUpdateEoi(
     if ((s.redirtbl[pin].low & IOAPIC_VECTOR_MASK) !== vector) continue;
     ioapic.fn.kvmIoapicUpdateEoiOne(ioapic, triggerMode, pin, directedEoi);
   }
+}
+
+/**
+ * Which ends of interrupt the IOAPIC wants to hear of: those of level pins, of pins whose end somebody waits for, and of
+ * the RTC's, as far as a processor is their destination or has one to end.
+ *
+ * @param ioapicHandledVectors 256 bits; those of such vectors are set.
+ * @kvm kvm_ioapic_scan_entry(vcpu, ioapic_handled_vectors) arch/x86/kvm/ioapic.c
+ */
+export function kvmIoapicScanEntry(ioapic: KvmIoapic, ioapicHandledVectors: Uint32Array): void {
+  const s = ioapic.state;
+  if (s.rtc_pending_eoi > 0) setBit(ioapicHandledVectors, s.rtc_vector);
+  for (let pin = 0; pin < IOAPIC_NUM_PINS; pin++) {
+    const { low, high } = s.redirtbl[pin];
+    const isWanted = (low & IOAPIC_LEVEL_TRIG) !== 0 || pin === RTC_GSI || ioapic.hasAckNotifier(pin);
+    if (!isWanted) continue;
+    const vector = low & IOAPIC_VECTOR_MASK;
+    if (ioapic.matchDest(high >>> 24, (low >> IOAPIC_DEST_MODE_SHIFT) & 1) || ioapic.pendingEoi(vector)) {
+      setBit(ioapicHandledVectors, vector);
+    }
+  }
+}
+
+function setBit(bits: Uint32Array, n: number): void {
+  bits[n >> 5] |= 1 << (n & 31);
+}
+
+/**
+ * Looks anew whether a processor has yet to end the RTC's interrupt, after its local APIC was restored.
+ *
+ * @kvm kvm_rtc_eoi_tracking_restore_one(vcpu) arch/x86/kvm/ioapic.c
+ */
+export function kvmRtcEoiTrackingRestoreOne(ioapic: KvmIoapic): void {
+  const s = ioapic.state;
+  const { low, high } = s.redirtbl[RTC_GSI];
+  if (!ioapic.matchDest(high >>> 24, (low >> IOAPIC_DEST_MODE_SHIFT) & 1)) return;
+  s.rtc_vector = low & IOAPIC_VECTOR_MASK;
+  s.rtc_pending_eoi = ioapic.pendingEoi(s.rtc_vector) ? 1 : 0;
 }

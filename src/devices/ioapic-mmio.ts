@@ -157,6 +157,7 @@ export function ioapicMmioWrite(ioapic: KvmIoapic, addr: number, len: IoSize | 8
       break;
     case IOAPIC_REG_WINDOW:
       ioapic.fn.ioapicWriteIndirect(ioapic, val);
+      ioapic.makeScanRequest();
       break;
   }
   return true;

@@ -6,6 +6,7 @@
  */
 import type { Alarm, Clock } from '../bus/clock.ts';
 import type { IoSize, KvmIoapicRedirectEntry, KvmIoapicState } from '../uapi/kvm.ts';
+import type { KvmLapicIrq } from './lapic-state.ts';
 
 /** Pins and redirection entries. */
 export const IOAPIC_NUM_PINS = 24;
@@ -54,18 +55,6 @@ export interface KvmIoapicChipState extends KvmIoapicState {
   eoi_inject_at: number;
 }
 
-/** `struct kvm_lapic_irq`: an interrupt on its way to the local APICs. One object, used again for each. */
-export interface KvmLapicIrq {
-  vector: number;
-  /** As in a local APIC's ICR: bits 10:8 in place. */
-  delivery_mode: number;
-  /** 1 = logical. */
-  dest_mode: number;
-  /** 1 = level. */
-  trig_mode: number;
-  dest_id: number;
-}
-
 /** Tracepoints `kvm_ioapic_set_irq`, `kvm_ioapic_delayed_eoi_inj`, `kvm_ack_irq`. */
 export interface IoapicTrace {
   /** The entry as it was before. */
@@ -86,7 +75,15 @@ export interface KvmIoapic {
   /** The interrupt being sent. */
   readonly irqe: KvmLapicIrq;
   /** Sends an interrupt to the local APICs. @returns how many took it; −1 when none is addressed. */
-  readonly deliver: (irqe: Readonly<KvmLapicIrq>) => number;
+  readonly deliver: (irqe: KvmLapicIrq) => number;
+  /** Whether a destination is that of a processor. */
+  readonly matchDest: (destId: number, destMode: number) => boolean;
+  /** Whether a processor has yet to end a vector. */
+  readonly pendingEoi: (vector: number) => boolean;
+  /** Whether somebody waits for the ends of a pin's interrupts. */
+  readonly hasAckNotifier: (pin: number) => boolean;
+  /** Tells the local APICs to ask again which ends the IOAPIC wants to hear of. */
+  readonly makeScanRequest: () => void;
   /** Whether an irqfd resampler looks after a pin (and was told to look again). */
   readonly notifyIrqfdResampler: (pin: number) => boolean;
   notifyAckedIrq(pin: number): void;
@@ -110,6 +107,8 @@ export interface IoapicFunctions {
   kvmIoapicEoiInjectWork(ioapic: KvmIoapic): void;
   kvmIoapicUpdateEoiOne(ioapic: KvmIoapic, triggerMode: number, pin: number, directedEoi: boolean): void;
   kvmIoapicUpdateEoi(ioapic: KvmIoapic, vector: number, triggerMode: number, directedEoi: boolean): void;
+  kvmIoapicScanEntry(ioapic: KvmIoapic, ioapicHandledVectors: Uint32Array): void;
+  kvmRtcEoiTrackingRestoreOne(ioapic: KvmIoapic): void;
   ioapicMmioRead(ioapic: KvmIoapic, addr: number, len: IoSize | 8): number;
   ioapicMmioWrite(ioapic: KvmIoapic, addr: number, len: IoSize | 8, val: number): boolean;
 }

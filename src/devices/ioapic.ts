@@ -2,7 +2,7 @@
  * The I/O APIC as KVM models it in the kernel (Linux: arch/x86/kvm/ioapic.c; Intel 82093AA data sheet).
  *
  * This file is the outside: MMIO device, pins, EOI, notifiers, state. How a pin reaches the local APICs is in
- * ioapic-irq.ts, what the registers mean in ioapic-mmio.ts. The local APICs are a function handed in.
+ * ioapic-irq.ts, what the registers mean in ioapic-mmio.ts. The local APICs are functions handed in.
  */
 import type { Alarm, Clock } from '../bus/clock.ts';
 import type { IoDevice } from '../bus/io-device.ts';
@@ -18,8 +18,8 @@ import {
   initialIoapicState,
   type KvmIoapic,
   type KvmIoapicChipState,
-  type KvmLapicIrq,
 } from './ioapic-state.ts';
+import { type EoiListener, type KvmLapicIrq, newLapicIrq } from './lapic-state.ts';
 
 /** The functions of ioapic.c as they are, without probes. */
 export const IOAPIC_FUNCTIONS: Readonly<IoapicFunctions> = {
@@ -32,6 +32,8 @@ export const IOAPIC_FUNCTIONS: Readonly<IoapicFunctions> = {
   kvmIoapicEoiInjectWork: irq.kvmIoapicEoiInjectWork,
   kvmIoapicUpdateEoiOne: irq.kvmIoapicUpdateEoiOne,
   kvmIoapicUpdateEoi: irq.kvmIoapicUpdateEoi,
+  kvmIoapicScanEntry: irq.kvmIoapicScanEntry,
+  kvmRtcEoiTrackingRestoreOne: irq.kvmRtcEoiTrackingRestoreOne,
   ioapicMmioRead: mmio.ioapicMmioRead,
   ioapicMmioWrite: mmio.ioapicMmioWrite,
 };
@@ -44,20 +46,32 @@ export interface IoapicOptions {
    * @returns how many took it, −1 when none is addressed. Default: 0, as with a local APIC that is
    * software-disabled.
    */
-  deliver?: (irqe: Readonly<KvmLapicIrq>) => number;
+  deliver?: (irqe: KvmLapicIrq) => number;
+  /** Whether a destination (`destMode` 1: logical) is that of a processor. Default: no. */
+  matchDest?: (destId: number, destMode: number) => boolean;
+  /** Whether a processor has yet to end a vector. Default: no. */
+  pendingEoi?: (vector: number) => boolean;
+  /** Whether somebody waits for the ends of a pin's interrupts. Default: nobody. */
+  hasAckNotifier?: (pin: number) => boolean;
+  /** Told when {@link Ioapic.scanEntry} may answer otherwise than before. */
+  makeScanRequest?: () => void;
   /** Whether an irqfd resampler looks after `pin`, and was told; it may drive the pin from within. Default: none. */
   notifyIrqfdResampler?: (pin: number) => boolean;
 }
 
 /** The I/O APIC. */
-export class Ioapic implements KvmIoapic {
+export class Ioapic implements KvmIoapic, EoiListener {
   readonly state: KvmIoapicChipState = initialIoapicState();
   fn: IoapicFunctions = IOAPIC_FUNCTIONS;
   trace: IoapicTrace | null = null;
   readonly clock: Clock;
   readonly eoiInject: Alarm;
-  readonly irqe: KvmLapicIrq = { vector: 0, delivery_mode: 0, dest_mode: 0, trig_mode: 0, dest_id: 0 };
-  readonly deliver: (irqe: Readonly<KvmLapicIrq>) => number;
+  readonly irqe: KvmLapicIrq = newLapicIrq();
+  readonly deliver: (irqe: KvmLapicIrq) => number;
+  readonly matchDest: (destId: number, destMode: number) => boolean;
+  readonly pendingEoi: (vector: number) => boolean;
+  readonly hasAckNotifier: (pin: number) => boolean;
+  readonly makeScanRequest: () => void;
   readonly notifyIrqfdResampler: (pin: number) => boolean;
   /** Physical addresses 0xfec00000–0xfec000ff. */
   readonly dev: IoDevice;
@@ -70,6 +84,10 @@ export class Ioapic implements KvmIoapic {
   constructor(clock: Clock, options: IoapicOptions = {}) {
     this.clock = clock;
     this.deliver = options.deliver ?? (() => 0);
+    this.matchDest = options.matchDest ?? (() => false);
+    this.pendingEoi = options.pendingEoi ?? (() => false);
+    this.hasAckNotifier = options.hasAckNotifier ?? (() => false);
+    this.makeScanRequest = options.makeScanRequest ?? (() => {});
     this.notifyIrqfdResampler = options.notifyIrqfdResampler ?? (() => false);
     this.eoiInject = clock.createAlarm(() => this.fn.kvmIoapicEoiInjectWork(this));
     this.dev = {
@@ -110,6 +128,16 @@ export class Ioapic implements KvmIoapic {
     this.fn.kvmIoapicUpdateEoi(this, vector, triggerMode, directedEoi);
   }
 
+  /** Sets the bits of the vectors whose end it wants to hear of. */
+  scanEntry(handledVectors: Uint32Array): void {
+    this.fn.kvmIoapicScanEntry(this, handledVectors);
+  }
+
+  /** A local APIC was restored: looks anew whether the RTC's interrupt is under way there. */
+  restoreRtcEoiTracking(): void {
+    this.fn.kvmRtcEoiTrackingRestoreOne(this);
+  }
+
   /** `notify` runs whenever an interrupt of `pin` ends. */
   addAckNotifier(pin: number, notify: () => void): void {
     this.#ackNotifiers[checkedPin(pin)].push(notify);
@@ -148,6 +176,7 @@ export class Ioapic implements KvmIoapic {
     this.state.irr = 0;
     this.state.irr_delivered = 0;
     this.fn.kvmIoapicInjectAll(this, state.irr);
+    this.makeScanRequest();
   }
 
   /** Plain-data copy of everything, for snapshots. Times are the clock's: restore that too. */

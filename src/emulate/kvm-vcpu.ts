@@ -7,6 +7,7 @@
  */
 import type { VirtualClock } from '../bus/clock.ts';
 import type { KvmIoBus, KvmIoBusFunctions } from '../bus/io-bus.ts';
+import type { IoDevice } from '../bus/io-device.ts';
 import type { Cpu, MmioPort } from '../cpu/cpu.ts';
 import type { Insn } from '../decoder/insn.ts';
 import type { IoSize, KvmCpuidEntry2 } from '../uapi/kvm.ts';
@@ -128,6 +129,17 @@ export interface UserspaceBus {
   write(port: number, size: IoSize, value: number): void;
 }
 
+/** Model-specific registers that are KVM's. */
+export interface KvmMsrs {
+  /** What {@link get} has read, int32 halves. */
+  low: number;
+  high: number;
+  /** @returns 0 with the value in `low` and `high`, or 1 for a register that does not exist. */
+  get(index: number): number;
+  /** @param low and `high`: the halves, signed or unsigned. @returns 0, or 1 for no such register or value. */
+  set(index: number, low: number, high: number): number;
+}
+
 /** `struct kvm_vcpu`. Implemented by `Vcpu` in kvm/. */
 export interface KvmVcpu {
   readonly cpu: Cpu;
@@ -142,6 +154,11 @@ export interface KvmVcpu {
   readonly fn: KvmFunctions;
   /** Where accesses to guest-physical holes go. */
   readonly mmio: MmioPort;
+  /** The local APIC's page, which an access to a hole tries first; null without an in-kernel one. */
+  readonly lapicDev: IoDevice | null;
+  /** IA32_APIC_BASE. */
+  readonly apicBase: number;
+  readonly msrs: KvmMsrs;
   /** COMPLETE_*. */
   completeUserspaceIo: number;
   /** KVM_X86_QUIRK_* that are enabled. */
@@ -180,6 +197,13 @@ export interface KvmTracepoints {
   kvm_ioapic_set_irq(low: number, high: number, pin: number, coalesced: boolean): void;
   kvm_ioapic_delayed_eoi_inj(low: number, high: number): void;
   kvm_ack_irq(irqchip: number, pin: number): void;
+  /** `reg` is the offset in the page. */
+  kvm_apic(isWrite: boolean, reg: number, val: number): void;
+  kvm_apic_ipi(icrLow: number, destId: number): void;
+  kvm_apic_accept_irq(apicid: number, deliveryMode: number, trigMode: number, vector: number): void;
+  /** `vector` −1: none was in service. */
+  kvm_eoi(apicid: number, vector: number): void;
+  kvm_msi_set_irq(address: number, data: number): void;
 }
 
 /**
@@ -198,6 +222,8 @@ export interface KvmFunctions extends KvmIoBusFunctions {
   handleEptViolation(vcpu: KvmVcpu): number;
   kvmMmuPageFault(vcpu: KvmVcpu): number;
   kvmEmulateCpuid(vcpu: KvmVcpu): number;
+  kvmEmulateRdmsr(vcpu: KvmVcpu): number;
+  kvmEmulateWrmsr(vcpu: KvmVcpu): number;
   kvmEmulateHalt(vcpu: KvmVcpu): number;
   kvmSkipEmulatedInstruction(vcpu: KvmVcpu): number;
   // emulate/pio.ts, emulate/fast-pio.ts

@@ -1,9 +1,10 @@
 /**
- * Memory-mapped I/O: the kernel's MMIO bus first, in pieces of up to eight bytes, then KVM_EXIT_MMIO, one piece an exit
+ * Memory-mapped I/O: the local APIC's page first, then the kernel's MMIO bus, in pieces of up to eight bytes, then
+ * KVM_EXIT_MMIO, one piece an exit
  * (Linux: arch/x86/kvm/x86.c, `vcpu_mmio_read`, `vcpu_mmio_write`, `complete_emulated_mmio`).
  */
 import { kvmIoBusRead64, kvmIoBusWrite64 } from '../bus/io-bus.ts';
-import { IO_NOTHING_STORED } from '../bus/io-device.ts';
+import { IO_NOT_HANDLED, IO_NOTHING_STORED } from '../bus/io-device.ts';
 import { type IoSize, KVM_EXIT_MMIO, KVM_MMIO_BUS } from '../uapi/kvm.ts';
 import { COMPLETE_EMULATED_MMIO, type KvmVcpu } from './kvm-vcpu.ts';
 
@@ -12,7 +13,9 @@ const MAX_PIECE = 8;
 
 /** One access of 1 … 7 bytes. In-kernel devices know what to do with 3, 5, 6 and 7. */
 function readPiece(vcpu: KvmVcpu, addr: number, data: Uint8Array, at: number, len: number): boolean {
-  const value = vcpu.fn.kvmIoBusRead(vcpu.kvm.buses[KVM_MMIO_BUS], addr, len as IoSize);
+  const { fn, lapicDev } = vcpu;
+  let value = lapicDev === null ? IO_NOT_HANDLED : fn.kvmIodeviceRead(lapicDev, addr, len as IoSize);
+  if (value === IO_NOT_HANDLED) value = fn.kvmIoBusRead(vcpu.kvm.buses[KVM_MMIO_BUS], addr, len as IoSize);
   if (value === IO_NOTHING_STORED) return true;
   if (value < 0) return false;
   for (let i = 0; i < len && i < 4; i++) data[at + i] = value >>> (8 * i);
@@ -22,7 +25,22 @@ function readPiece(vcpu: KvmVcpu, addr: number, data: Uint8Array, at: number, le
 function writePiece(vcpu: KvmVcpu, addr: number, data: Uint8Array, at: number, len: number): boolean {
   let value = 0;
   for (let i = 0; i < len && i < 4; i++) value += data[at + i] * 2 ** (8 * i);
-  return vcpu.fn.kvmIoBusWrite(vcpu.kvm.buses[KVM_MMIO_BUS], addr, len as IoSize, value);
+  const { fn, lapicDev } = vcpu;
+  if (lapicDev !== null && fn.kvmIodeviceWrite(lapicDev, addr, len as IoSize, value)) return true;
+  return fn.kvmIoBusWrite(vcpu.kvm.buses[KVM_MMIO_BUS], addr, len as IoSize, value);
+}
+
+/** Eight bytes. */
+function readLong(vcpu: KvmVcpu, addr: number, data: Uint8Array): boolean {
+  return (
+    vcpu.lapicDev?.read64?.(addr, data) === true || kvmIoBusRead64(vcpu.kvm.buses[KVM_MMIO_BUS], addr, data)
+  );
+}
+
+function writeLong(vcpu: KvmVcpu, addr: number, data: Uint8Array): boolean {
+  return (
+    vcpu.lapicDev?.write64?.(addr, data) === true || kvmIoBusWrite64(vcpu.kvm.buses[KVM_MMIO_BUS], addr, data)
+  );
 }
 
 /**
@@ -32,13 +50,12 @@ function writePiece(vcpu: KvmVcpu, addr: number, data: Uint8Array, at: number, l
  * @kvm vcpu_mmio_read(vcpu, addr, len, v) arch/x86/kvm/x86.c
  */
 export function vcpuMmioRead(vcpu: KvmVcpu, addr: number, data: Uint8Array, at: number, len: number): number {
-  const bus = vcpu.kvm.buses[KVM_MMIO_BUS];
   let done = 0;
   while (done < len) {
     const n = Math.min(len - done, MAX_PIECE);
     const isTaken =
       n === MAX_PIECE
-        ? kvmIoBusRead64(bus, addr + done, data.subarray(at + done, at + done + n))
+        ? readLong(vcpu, addr + done, data.subarray(at + done, at + done + n))
         : readPiece(vcpu, addr + done, data, at + done, n);
     if (!isTaken) break;
     done += n;
@@ -59,13 +76,12 @@ export function vcpuMmioWrite(
   at: number,
   len: number,
 ): number {
-  const bus = vcpu.kvm.buses[KVM_MMIO_BUS];
   let done = 0;
   while (done < len) {
     const n = Math.min(len - done, MAX_PIECE);
     const isTaken =
       n === MAX_PIECE
-        ? kvmIoBusWrite64(bus, addr + done, data.subarray(at + done, at + done + n))
+        ? writeLong(vcpu, addr + done, data.subarray(at + done, at + done + n))
         : writePiece(vcpu, addr + done, data, at + done, n);
     if (!isTaken) break;
     done += n;

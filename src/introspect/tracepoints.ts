@@ -24,6 +24,11 @@ export const TRACEPOINT_FIELDS: Readonly<Record<TracepointName, readonly string[
   kvm_ioapic_set_irq: ['e', 'pin', 'coalesced'],
   kvm_ioapic_delayed_eoi_inj: ['e'],
   kvm_ack_irq: ['irqchip', 'pin'],
+  kvm_apic: ['rw', 'reg', 'val'],
+  kvm_apic_ipi: ['icr_low', 'dest_id'],
+  kvm_apic_accept_irq: ['apicid', 'dm', 'tm', 'vec'],
+  kvm_eoi: ['apicid', 'vector'],
+  kvm_msi_set_irq: ['address', 'data'],
 };
 
 const VCPU_ID = 0;
@@ -73,5 +78,10 @@ export function recordTracepoints(
       fire('kvm_ioapic_set_irq', { e: entry64(low, high), pin, coalesced: coalesced ? 1 : 0 }),
     kvm_ioapic_delayed_eoi_inj: (low, high) => fire('kvm_ioapic_delayed_eoi_inj', { e: entry64(low, high) }),
     kvm_ack_irq: (irqchip, pin) => fire('kvm_ack_irq', { irqchip, pin }),
+    kvm_apic: (isWrite, reg, val) => fire('kvm_apic', { rw: isWrite ? 1 : 0, reg, val }),
+    kvm_apic_ipi: (icr_low, dest_id) => fire('kvm_apic_ipi', { icr_low, dest_id }),
+    kvm_apic_accept_irq: (apicid, dm, tm, vec) => fire('kvm_apic_accept_irq', { apicid, dm, tm, vec }),
+    kvm_eoi: (apicid, vector) => fire('kvm_eoi', { apicid, vector }),
+    kvm_msi_set_irq: (address, data) => fire('kvm_msi_set_irq', { address, data }),
   };
 }

@@ -2,13 +2,16 @@
  * KVM_CHECK_EXTENSION and KVM_ENABLE_CAP (Linux: arch/x86/kvm/x86.c, `kvm_vm_ioctl_check_extension`,
  * `kvm_vm_ioctl_enable_cap`).
  */
+import { KVM_X86_QUIRK_LAPIC_MMIO_HOLE, KVM_X86_QUIRK_LINT0_REENABLED } from '../devices/lapic-state.ts';
 import { KVM_X86_QUIRK_OUT_7E_INC_RIP } from '../emulate/kvm-vcpu.ts';
 import { EFAULT, EINVAL } from '../uapi/errno.ts';
 import * as uapi from '../uapi/kvm.ts';
 import { isStruct, isU32, toU64 } from './ioctl-args.ts';
 import { KVM_USER_MEM_SLOTS } from './memory-region.ts';
 
-/** `KVM_X86_VALID_QUIRKS`: bits 0 to 7. Only {@link KVM_X86_QUIRK_OUT_7E_INC_RIP} is about anything that pio86 has. */
+/** Those that are about anything that pio86 has. */
+const QUIRKS = KVM_X86_QUIRK_OUT_7E_INC_RIP | KVM_X86_QUIRK_LINT0_REENABLED | KVM_X86_QUIRK_LAPIC_MMIO_HOLE;
+/** `KVM_X86_VALID_QUIRKS`: bits 0 to 7. */
 const KVM_X86_VALID_QUIRKS = 0xff;
 /** Ids that userspace may give vCPUs. */
 export const KVM_MAX_VCPU_IDS = 4096;
@@ -37,6 +40,7 @@ const YES: readonly number[] = [
   uapi.KVM_CAP_VCPU_EVENTS,
   uapi.KVM_CAP_DEBUGREGS,
   uapi.KVM_CAP_ENABLE_CAP,
+  uapi.KVM_CAP_TSC_DEADLINE_TIMER,
   uapi.KVM_CAP_READONLY_MEM,
   uapi.KVM_CAP_IRQFD_RESAMPLE,
   uapi.KVM_CAP_ENABLE_CAP_VM,
@@ -106,5 +110,5 @@ export function kvmVmIoctlEnableCap(kvm: KvmCapabilities, cap: Readonly<uapi.Kvm
 
 /** KVM_X86_QUIRK_* that a vCPU of this machine has. */
 export function enabledQuirks(kvm: Readonly<KvmCapabilities>): number {
-  return KVM_X86_QUIRK_OUT_7E_INC_RIP & ~kvm.disabledQuirks;
+  return QUIRKS & ~kvm.disabledQuirks;
 }

@@ -1,6 +1,7 @@
 /**
  * KVM_CREATE_VCPU, from the generic code over x86's to the vendor's (Linux: virt/kvm/kvm_main.c, arch/x86/kvm/x86.c).
  */
+import { X86_CR0_CD, X86_CR0_NW } from '../cpu/registers.ts';
 import { COMPLETE_NONE } from '../emulate/kvm-vcpu.ts';
 import { EEXIST, EINVAL } from '../uapi/errno.ts';
 import { VMX_X86_OPS } from '../vmx/vmx-x86-ops.ts';
@@ -40,17 +41,21 @@ export function kvmArchVcpuCreate(vcpu: Vcpu): number {
 }
 
 /**
- * Power-on state: nothing waits for userspace or for delivery.
+ * Power-on state, or that after INIT, which keeps CR0.CD and CR0.NW: nothing waits for userspace or for delivery.
  *
  * @kvm kvm_vcpu_reset(vcpu, init_event) arch/x86/kvm/x86.c
  */
-export function kvmVcpuReset(vcpu: Vcpu, _initEvent: boolean): void {
+export function kvmVcpuReset(vcpu: Vcpu, initEvent: boolean): void {
+  const { apic, cpu } = vcpu;
+  const cacheBits = cpu.cr0 & (X86_CR0_CD | X86_CR0_NW);
+  if (apic !== null) apic.kvm.fn.kvmLapicReset(apic, initEvent);
   vcpu.pio.count = 0;
   vcpu.mmioRequest.begin();
   vcpu.events.reset();
   vcpu.isUninitialized = false;
   vcpu.completeUserspaceIo = COMPLETE_NONE;
   vcpu.fn[VMX_X86_OPS.vcpu_reset](vcpu);
+  if (initEvent) cpu.cr0 = (cpu.cr0 & ~(X86_CR0_CD | X86_CR0_NW)) | cacheBits;
 }
 
 /**

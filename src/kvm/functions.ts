@@ -14,6 +14,7 @@ import * as pio from '../emulate/pio.ts';
 import { kvmSkipEmulatedInstruction } from '../emulate/skip-instruction.ts';
 import { kvmEmulateCpuid } from '../vmx/cpuid.ts';
 import * as vmx from '../vmx/exit-handlers.ts';
+import { kvmEmulateRdmsr, kvmEmulateWrmsr } from '../vmx/msr.ts';
 import { vmxVcpuCreate, vmxVcpuReset } from '../vmx/vmx-x86-ops.ts';
 
 /** The functions as they are, without probes. */
@@ -29,6 +30,8 @@ export const KVM_FUNCTIONS: Readonly<KvmFunctions> = {
   handleEptViolation: vmx.handleEptViolation,
   kvmMmuPageFault: vmx.kvmMmuPageFault,
   kvmEmulateCpuid,
+  kvmEmulateRdmsr,
+  kvmEmulateWrmsr,
   kvmEmulateHalt: vmx.kvmEmulateHalt,
   kvmSkipEmulatedInstruction,
   kvmFastPio: fastPio.kvmFastPio,

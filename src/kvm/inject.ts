@@ -3,11 +3,12 @@
  * `kvm_check_and_inject_events`; arch/x86/kvm/irq.c, `kvm_cpu_has_injectable_intr`).
  *
  * Order: an exception or single-step trap that an exit handler has queued; else what userspace has injected; then an NMI,
- * then an interrupt of the PIC.
+ * then an interrupt of the PIC or the local APIC (irq.ts).
  */
 import type { Cpu } from '../cpu/cpu.ts';
 import { deliverInterrupt, deliverNmi, interruptAllowed, nmiAllowed } from '../cpu/interrupts.ts';
 import { DB_VECTOR, X86_EFLAGS_IF } from '../cpu/registers.ts';
+import { kvmCpuGetInterrupt, kvmCpuHasInterrupt } from './irq.ts';
 import type { Vcpu } from './vcpu.ts';
 
 function exceptionPending(cpu: Cpu): boolean {
@@ -20,6 +21,10 @@ function traceException(vcpu: Vcpu): void {
   if (trace === null || vcpu.entryTraced) return;
   // Real mode drops error codes; protected mode is not built yet.
   trace.kvm_inj_exception(cpu.queuedVector >= 0 ? cpu.queuedVector : DB_VECTOR, false, 0);
+}
+
+function nmiDue(cpu: Cpu): boolean {
+  return cpu.pendingNmi !== 0 && nmiAllowed(cpu);
 }
 
 function injectNmi(vcpu: Vcpu): void {
@@ -82,17 +87,20 @@ export function kvmVcpuReadyForInterruptInjection(vcpu: Vcpu): boolean {
  */
 export function kvmCheckAndInjectEvents(vcpu: Vcpu): boolean {
   const { cpu } = vcpu;
-  const { pic } = vcpu.kvm;
   if (exceptionPending(cpu)) traceException(vcpu);
   else if (!injectFromUserspace(vcpu)) return false;
-  if (cpu.pendingNmi !== 0 && nmiAllowed(cpu)) injectNmi(vcpu);
-  if (pic === null) {
+  if (nmiDue(cpu)) injectNmi(vcpu);
+  if (vcpu.apic === null) {
     const isAsked = dmRequestForIrqInjection(vcpu) && vcpu.events.interruptVector < 0;
     cpu.interruptWindowExiting = isAsked ? 1 : 0;
     return true;
   }
-  if (pic.output !== 0 && interruptAllowed(cpu)) injectIrq(vcpu, pic.readIrq());
-  cpu.interruptWindowExiting = pic.output;
+  let isWaiting = kvmCpuHasInterrupt(vcpu);
+  if (isWaiting && interruptAllowed(cpu)) {
+    injectIrq(vcpu, kvmCpuGetInterrupt(vcpu));
+    isWaiting = kvmCpuHasInterrupt(vcpu);
+  }
+  cpu.interruptWindowExiting = isWaiting ? 1 : 0;
   return true;
 }
 
@@ -102,9 +110,9 @@ export function kvmCheckAndInjectEvents(vcpu: Vcpu): boolean {
  * @kvm kvm_vcpu_has_events(vcpu) arch/x86/kvm/x86.c (as vcpuHasEvents)
  */
 export function vcpuHasEvents(vcpu: Vcpu): boolean {
-  const { cpu, events } = vcpu;
-  const { pic } = vcpu.kvm;
-  if (exceptionPending(cpu) || (cpu.pendingNmi !== 0 && nmiAllowed(cpu))) return true;
+  const { apic, cpu, events } = vcpu;
+  if (exceptionPending(cpu) || nmiDue(cpu)) return true;
   if (events.nmiInjected !== 0 || events.interruptVector >= 0) return true;
-  return pic !== null && pic.output !== 0 && (cpu.sysFlags & X86_EFLAGS_IF) !== 0;
+  if (apic !== null && (apic.state.pending_events !== 0 || apic.state.pv_unhalted)) return true;
+  return (cpu.sysFlags & X86_EFLAGS_IF) !== 0 && kvmCpuHasInterrupt(vcpu);
 }

@@ -1,6 +1,6 @@
 /**
- * Accesses to guest-physical addresses without memory on a board: the kernel's MMIO bus first, then the board, at once
- * and without an exit (Linux: arch/x86/kvm/x86.c, `vcpu_mmio_read`, `vcpu_mmio_write`). An embedder without a board gets
+ * Accesses to guest-physical addresses without memory on a board: the local APIC and the kernel's MMIO bus first, then the
+ * board, at once and without an exit (Linux: arch/x86/kvm/x86.c, `vcpu_mmio_read`, `vcpu_mmio_write`). An embedder without a board gets
  * KVM_EXIT_MMIO instead: emulate/mmio-port.ts.
  */
 import type { MmioPort } from '../cpu/cpu.ts';

@@ -3,6 +3,7 @@
  * arch/x86/kvm/cpuid.c).
  */
 import type { Cpu } from '../cpu/cpu.ts';
+import type { KvmMsrs } from '../emulate/kvm-vcpu.ts';
 import { E2BIG, EFAULT, EINVAL } from '../uapi/errno.ts';
 import type { KvmCpuidEntry2, KvmDebugregs, KvmMsrEntry } from '../uapi/kvm.ts';
 import { isStruct, isU32, toU64 } from './ioctl-args.ts';
@@ -44,21 +45,35 @@ export function kvmVcpuIoctlX86SetDebugregs(cpu: Cpu, dbgregs: Readonly<KvmDebug
   return 0;
 }
 
-/** KVM_GET_MSRS: those up to the first that does not exist. `ticks`: the clock now. */
-export function getMsrs(cpu: Cpu, indices: readonly number[], ticks: number): KvmMsrEntry[] | number {
+/** KVM_GET_MSRS: those up to the first that does not exist. `ticks`: the clock now; `msrs`: those that are KVM's. */
+export function getMsrs(
+  cpu: Cpu,
+  indices: readonly number[],
+  ticks: number,
+  msrs: KvmMsrs,
+): KvmMsrEntry[] | number {
   if (!Array.isArray(indices)) return -EFAULT;
   if (indices.length > MAX_IO_MSRS) return -E2BIG;
   if (!indices.every(isU32)) return -EINVAL;
   const entries: KvmMsrEntry[] = [];
   for (const index of indices) {
-    if (index !== MSR_IA32_TSC) break;
-    entries.push({ index, data: BigInt(ticks + cpu.tscOffset) });
+    if (index === MSR_IA32_TSC) {
+      entries.push({ index, data: BigInt(ticks + cpu.tscOffset) });
+      continue;
+    }
+    if (msrs.get(index) !== 0) break;
+    entries.push({ index, data: (BigInt(msrs.high >>> 0) << 32n) | BigInt(msrs.low >>> 0) });
   }
   return entries;
 }
 
 /** KVM_SET_MSRS. @returns how many were set before the first that does not exist; −E2BIG, −EINVAL, −EFAULT. */
-export function setMsrs(cpu: Cpu, entries: readonly Readonly<KvmMsrEntry>[], ticks: number): number {
+export function setMsrs(
+  cpu: Cpu,
+  entries: readonly Readonly<KvmMsrEntry>[],
+  ticks: number,
+  msrs: KvmMsrs,
+): number {
   if (!Array.isArray(entries)) return -EFAULT;
   if (entries.length > MAX_IO_MSRS) return -E2BIG;
   for (const entry of entries) {
@@ -67,8 +82,9 @@ export function setMsrs(cpu: Cpu, entries: readonly Readonly<KvmMsrEntry>[], tic
   }
   let done = 0;
   for (const { index, data } of entries as readonly KvmMsrEntry[]) {
-    if (index !== MSR_IA32_TSC) break;
-    cpu.tscOffset = Number(BigInt.asUintN(TSC_BITS, BigInt(data))) - ticks;
+    const value = BigInt.asUintN(64, BigInt(data));
+    if (index === MSR_IA32_TSC) cpu.tscOffset = Number(BigInt.asUintN(TSC_BITS, value)) - ticks;
+    else if (msrs.set(index, Number(value & 0xffff_ffffn), Number(value >> 32n)) !== 0) break;
     done++;
   }
   return done;

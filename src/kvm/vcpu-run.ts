@@ -37,7 +37,9 @@ import {
   kvmVcpuReadyForInterruptInjection,
   vcpuHasEvents,
 } from './inject.ts';
+import { kvmCpuHasPendingTimer, kvmInjectPendingTimerIrqs } from './irq.ts';
 import type { Vcpu } from './vcpu.ts';
+import { canWakeWithoutInterrupts, kvmApicAcceptEvents } from './vcpu-lapic.ts';
 
 /** Alarms that one KVM_RUN may sleep through in HLT. */
 const MAX_IDLE_HOPS = 10_000;
@@ -89,9 +91,11 @@ export function vcpuBlock(vcpu: Vcpu, hops: number): number {
   const { clock } = kvm;
   if (vcpuHasEvents(vcpu)) {
     cpu.activityState = ACTIVITY_ACTIVE;
+    if (vcpu.apic !== null) vcpu.apic.state.pv_unhalted = false;
     return 1;
   }
-  if ((cpu.sysFlags & X86_EFLAGS_IF) === 0 || clock.nextDeadlineTick === Number.POSITIVE_INFINITY) {
+  const isDeaf = (cpu.sysFlags & X86_EFLAGS_IF) === 0 && !canWakeWithoutInterrupts(vcpu);
+  if (isDeaf || clock.nextDeadlineTick === Number.POSITIVE_INFINITY) {
     vcpu.run.exit_reason = KVM_EXIT_HLT;
     return 0;
   }
@@ -168,6 +172,8 @@ export function vcpuRun(vcpu: Vcpu): number {
   vcpu.run.exit_reason = KVM_EXIT_UNKNOWN;
   for (let hops = 0; ; ) {
     if (clock.ticks >= clock.nextDeadlineTick) clock.runDueAlarms();
+    if (kvmCpuHasPendingTimer(vcpu) !== 0) kvmInjectPendingTimerIrqs(vcpu);
+    kvmApicAcceptEvents(vcpu);
     if (vcpu.stopRequested) {
       vcpu.stopRequested = false;
       vcpu.stat.signal_exits++;

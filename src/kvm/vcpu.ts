@@ -2,7 +2,10 @@
  * `struct kvm_vcpu`: one processor with KVM's vCPU ioctls as methods (Linux: virt/kvm/kvm_main.c, `kvm_vcpu_ioctl`;
  * arch/x86/kvm/x86.c). How it runs is in vcpu-run.ts.
  */
+import type { IoDevice } from '../bus/io-device.ts';
 import { ACTIVITY_ACTIVE, ACTIVITY_SHUTDOWN, Cpu, type MmioPort } from '../cpu/cpu.ts';
+import type { Lapic } from '../devices/lapic.ts';
+import { KVM_X86_QUIRK_LAPIC_MMIO_HOLE, KVM_X86_QUIRK_LINT0_REENABLED } from '../devices/lapic-state.ts';
 import {
   COMPLETE_NONE,
   KVM_X86_QUIRK_OUT_7E_INC_RIP,
@@ -20,6 +23,7 @@ import type {
   KvmCpuidEntry2,
   KvmDebugregs,
   KvmInterrupt,
+  KvmLapicState,
   KvmMpState,
   KvmMsrEntry,
   KvmRegs,
@@ -38,7 +42,9 @@ import {
   kvmVcpuIoctlX86SetVcpuEvents,
   VcpuEvents,
 } from './vcpu-events.ts';
+import { getLapic, kvmCreateLapic, setLapic, setTimerModeMask } from './vcpu-lapic.ts';
 import { BoardMmioPort } from './vcpu-mmio.ts';
+import { VcpuMsrs } from './vcpu-msrs.ts';
 import {
   checkedCpuid,
   getMsrs,
@@ -50,7 +56,7 @@ import { kvmVcpuIoctlRun } from './vcpu-run.ts';
 import type { Vm } from './vm.ts';
 
 /** One processor. */
-export class Vcpu implements KvmVcpu, Omit<VcpuApi, 'getLapic' | 'setLapic' | 'setGuestDebug'> {
+export class Vcpu implements KvmVcpu, Omit<VcpuApi, 'setGuestDebug'> {
   readonly kvm: Vm;
   readonly id: number;
   readonly cpu: Cpu;
@@ -64,7 +70,14 @@ export class Vcpu implements KvmVcpu, Omit<VcpuApi, 'getLapic' | 'setLapic' | 's
   /** Events that userspace has put in. */
   readonly events = new VcpuEvents();
   completeUserspaceIo = COMPLETE_NONE;
-  quirks = KVM_X86_QUIRK_OUT_7E_INC_RIP;
+  quirks = KVM_X86_QUIRK_OUT_7E_INC_RIP | KVM_X86_QUIRK_LINT0_REENABLED | KVM_X86_QUIRK_LAPIC_MMIO_HOLE;
+  /** The in-kernel local APIC; null without an in-kernel irqchip. */
+  readonly apic: Lapic | null;
+  readonly lapicDev: IoDevice | null;
+  readonly msrs: VcpuMsrs;
+  /** IA32_APIC_BASE and CR8 of a vCPU without an in-kernel local APIC. */
+  #apicBase = APIC_BASE_DEFAULT;
+  #cr8 = 0;
   observed = 0;
   userspace: UserspaceBus | null = null;
   #userspaceMmio: UserspaceBus | null = null;
@@ -81,10 +94,6 @@ export class Vcpu implements KvmVcpu, Omit<VcpuApi, 'getLapic' | 'setLapic' | 's
   instructions = 0;
   /** The tracepoint `kvm_entry` has fired and no exit has followed yet: a slice that ends in between shows neither. */
   entryTraced = false;
-  /** CR8, while no in-kernel local APIC has it. */
-  cr8 = 0;
-  /** IA32_APIC_BASE. */
-  apicBase = APIC_BASE_DEFAULT;
   /** KVM_MP_STATE_UNINITIALIZED. */
   isUninitialized = false;
   /** What KVM_SET_CPUID2 has set; null: pio86's own processor. */
@@ -98,6 +107,9 @@ export class Vcpu implements KvmVcpu, Omit<VcpuApi, 'getLapic' | 'setLapic' | 's
     this.fn = kvm.fn;
     this.cpu = new Cpu(kvm.memory);
     this.mmio = new UserspaceMmioPort(this);
+    this.msrs = new VcpuMsrs(this);
+    this.apic = kvmCreateLapic(this);
+    this.lapicDev = this.apic?.dev ?? null;
   }
 
   /**
@@ -159,13 +171,45 @@ export class Vcpu implements KvmVcpu, Omit<VcpuApi, 'getLapic' | 'setLapic' | 's
     if (r !== 0) return r;
     this.#leaveShutdown();
     this.cr8 = sregs.cr8;
-    this.apicBase = sregs.apic_base >>> 0;
+    this.setApicBase(sregs.apic_base, true);
     const vector = firstBit(sregs.interrupt_bitmap);
     if (vector >= 0) {
       this.events.interruptVector = vector;
       this.events.interruptSoft = 0;
     }
     return 0;
+  }
+
+  /** CR8: the task priority of the local APIC. */
+  get cr8(): number {
+    return this.apic === null ? this.#cr8 : this.apic.kvm.fn.kvmLapicGetCr8(this.apic);
+  }
+
+  set cr8(cr8: number) {
+    if (this.apic === null) this.#cr8 = cr8;
+    else this.apic.kvm.fn.kvmLapicSetTpr(this.apic, cr8);
+  }
+
+  /** IA32_APIC_BASE. */
+  get apicBase(): number {
+    return this.apic === null ? this.#apicBase : this.apic.state.apic_base;
+  }
+
+  /** IA32_APIC_BASE ← value. @returns 0, or 1 for reserved bits. */
+  setApicBase(value: number, hostInitiated: boolean): number {
+    if (this.apic !== null) return this.apic.kvm.fn.kvmApicSetBase(this.apic, value, hostInitiated);
+    this.#apicBase = value;
+    return 0;
+  }
+
+  /** KVM_GET_LAPIC. @returns −EINVAL without an in-kernel local APIC. */
+  getLapic(): KvmLapicState | number {
+    return getLapic(this);
+  }
+
+  /** KVM_SET_LAPIC. @returns 0, −EFAULT or −EINVAL. */
+  setLapic(state: Readonly<KvmLapicState>): number {
+    return setLapic(this, state);
   }
 
   /** KVM_GET_VCPU_EVENTS. */
@@ -210,12 +254,12 @@ export class Vcpu implements KvmVcpu, Omit<VcpuApi, 'getLapic' | 'setLapic' | 's
 
   /** KVM_GET_MSRS: those asked for, up to the first that does not exist. @returns also −E2BIG, −EINVAL, −EFAULT. */
   getMsrs(indices: readonly number[]): KvmMsrEntry[] | number {
-    return getMsrs(this.cpu, indices, this.kvm.clock.ticks);
+    return getMsrs(this.cpu, indices, this.kvm.clock.ticks, this.msrs);
   }
 
   /** KVM_SET_MSRS. @returns how many were set before the first that does not exist; −E2BIG, −EINVAL, −EFAULT. */
   setMsrs(entries: readonly Readonly<KvmMsrEntry>[]): number {
-    return setMsrs(this.cpu, entries, this.kvm.clock.ticks);
+    return setMsrs(this.cpu, entries, this.kvm.clock.ticks, this.msrs);
   }
 
   /** KVM_SET_CPUID2: what CPUID shows. Which instructions there are does not follow it. @returns 0, −E2BIG, −EINVAL, −EFAULT. */
@@ -223,6 +267,7 @@ export class Vcpu implements KvmVcpu, Omit<VcpuApi, 'getLapic' | 'setLapic' | 's
     const checked = checkedCpuid(entries);
     if (typeof checked === 'number') return checked;
     this.cpuidEntries = checked;
+    if (this.apic !== null) setTimerModeMask(this.apic, checked);
     return 0;
   }
 

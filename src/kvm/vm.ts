@@ -12,6 +12,8 @@ import { PIC_FUNCTIONS, Pic8259 } from '../devices/i8259.ts';
 import { IOAPIC_FUNCTIONS, Ioapic } from '../devices/ioapic.ts';
 import { IOAPIC_DEFAULT_BASE_ADDRESS, IOAPIC_MEM_LENGTH, IOAPIC_NUM_PINS } from '../devices/ioapic-state.ts';
 import { IRQ_ROUTING_FUNCTIONS, IrqRouting } from '../devices/irq-routing.ts';
+import { LAPIC_FUNCTIONS, LocalApics } from '../devices/lapic.ts';
+import type { LapicTrace } from '../devices/lapic-state.ts';
 import type { KvmFunctions, KvmShared, KvmTracepoints } from '../emulate/kvm-vcpu.ts';
 import { EBADF, EEXIST, EFAULT, EINVAL, ENOENT, ENXIO } from '../uapi/errno.ts';
 import {
@@ -78,6 +80,8 @@ export class Vm implements KvmShared, Omit<VmApi, 'createVcpu'> {
   irqchipInKernel = false;
   /** Eventfds, irqfds and coalesced zones. */
   readonly events = new VmEvents(this);
+  /** The local APIC of the vCPU, when the irqchip is in the kernel; IOAPIC and MSIs deliver to it. */
+  readonly apics = new LocalApics();
   readonly vcpus: Vcpu[] = [];
   #trace: KvmTracepoints | null = null;
   #hooks: FunctionHooks | null = null;
@@ -138,14 +142,21 @@ export class Vm implements KvmShared, Omit<VmApi, 'createVcpu'> {
   createIrqchip(): number {
     if (this.pic !== null) return -EEXIST;
     if (this.vcpus.length > 0) return -EINVAL;
-    const pic = new Pic8259({ acceptsPicIntr: () => this.vcpus.length > 0 });
+    const pic = new Pic8259({ acceptsPicIntr: () => this.apics.acceptsPicIntr() });
     const bus = this.buses[KVM_PIO_BUS];
     this.fn.kvmIoBusRegisterDev(bus, 0x20, 2, pic.devMaster);
     this.fn.kvmIoBusRegisterDev(bus, 0xa0, 2, pic.devSlave);
     this.fn.kvmIoBusRegisterDev(bus, 0x4d0, 2, pic.devEclr);
+    const { apics } = this;
     const ioapic = new Ioapic(this.clock, {
+      deliver: (irq) => apics.deliver(irq),
+      matchDest: (dest, destMode) => apics.matchDest(dest, destMode),
+      pendingEoi: (vector) => apics.pendingEoi(vector),
+      hasAckNotifier: (pin) => this.#hasAckNotifier(pin),
+      makeScanRequest: () => apics.scanIoapic(),
       notifyIrqfdResampler: (pin) => this.events.notifyIrqfdResampler(KVM_IRQCHIP_IOAPIC, pin),
     });
+    apics.ioapic = ioapic;
     this.fn.kvmIoBusRegisterDev(
       this.buses[KVM_MMIO_BUS],
       IOAPIC_DEFAULT_BASE_ADDRESS,
@@ -155,6 +166,8 @@ export class Vm implements KvmShared, Omit<VmApi, 'createVcpu'> {
     this.pic = pic;
     this.ioapic = ioapic;
     this.routing = new IrqRouting(pic, ioapic, this.#traced(IRQ_ROUTING_FUNCTIONS));
+    this.routing.deliverMsi = (msi) => apics.setMsi(msi.address_lo, msi.address_hi, msi.data, 1);
+    this.routing.makeScanRequest = () => apics.scanIoapic();
     this.irqchipInKernel = true;
     this.#connect();
     return 0;
@@ -177,7 +190,11 @@ export class Vm implements KvmShared, Omit<VmApi, 'createVcpu'> {
       },
     };
     const speaker = (config.flags & KVM_PIT_SPEAKER_DUMMY) !== 0;
-    const pit = new I8254(this.clock, line, { speaker, hasIoapic: true });
+    const pit = new I8254(this.clock, line, {
+      speaker,
+      hasIoapic: true,
+      onTick: () => this.apics.nmiWdDeliver(),
+    });
     routing.registerIrqAckNotifier(PIT_GSI, () => pit.onIrqAck());
     routing.registerIrqMaskNotifier(PIT_GSI, (masked) => pit.onIrqMask(masked));
     const bus = this.buses[KVM_PIO_BUS];
@@ -317,6 +334,11 @@ export class Vm implements KvmShared, Omit<VmApi, 'createVcpu'> {
     this.#connect();
   }
 
+  /** Whether anybody waits for the end of an IOAPIC pin's interrupt (`kvm_irq_has_notifier`). */
+  #hasAckNotifier(pin: number): boolean {
+    return this.routing !== null && this.routing.ackNotifiersOf(KVM_IRQCHIP_IOAPIC, pin).length > 0;
+  }
+
   #traced<T extends object>(table: Readonly<T>): T {
     return this.#hooks === null ? (table as T) : tracedFunctions(table, this.#hooks);
   }
@@ -348,6 +370,8 @@ export class Vm implements KvmShared, Omit<VmApi, 'createVcpu'> {
               ackIrq: (irqchip, pin) => trace.kvm_ack_irq(irqchip, pin),
             };
     }
+    this.apics.fn = this.#traced(LAPIC_FUNCTIONS);
+    this.apics.trace = trace === null ? null : lapicTrace(trace);
     if (this.pit !== null) this.pit.fn = this.#traced(PIT_FUNCTIONS);
     if (this.routing !== null) {
       this.routing.fn = this.#traced(IRQ_ROUTING_FUNCTIONS);
@@ -355,6 +379,17 @@ export class Vm implements KvmShared, Omit<VmApi, 'createVcpu'> {
         trace === null ? null : { setIrq: (gsi, level, sourceId) => trace.kvm_set_irq(gsi, level, sourceId) };
     }
   }
+}
+
+/** The local APIC's tracepoints among all. */
+function lapicTrace(trace: KvmTracepoints): LapicTrace {
+  return {
+    apic: (isWrite, reg, val) => trace.kvm_apic(isWrite, reg, val),
+    apicIpi: (icrLow, destId) => trace.kvm_apic_ipi(icrLow, destId),
+    apicAcceptIrq: (apicid, mode, trig, vector) => trace.kvm_apic_accept_irq(apicid, mode, trig, vector),
+    eoi: (apicid, vector) => trace.kvm_eoi(apicid, vector),
+    msiSetIrq: (address, data) => trace.kvm_msi_set_irq(address, data),
+  };
 }
 
 /** A chip whose state is a `kvm_pic_state`. */

@@ -47,4 +47,9 @@ export class AccessCounter implements KvmTracepoints {
   kvm_ioapic_set_irq(): void {}
   kvm_ioapic_delayed_eoi_inj(): void {}
   kvm_ack_irq(): void {}
+  kvm_apic(): void {}
+  kvm_apic_ipi(): void {}
+  kvm_apic_accept_irq(): void {}
+  kvm_eoi(): void {}
+  kvm_msi_set_irq(): void {}
 }

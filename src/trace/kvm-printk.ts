@@ -33,6 +33,39 @@ const EXCEPTIONS: Readonly<Record<number, string>> = {
   18: '#MC',
 };
 
+const DELIVERY_MODES = ['Fixed', 'LowPrio', 'SMI', 'Res3', 'NMI', 'INIT', 'SIPI', 'ExtINT'];
+const APIC_SHORTHANDS = ['dst', 'self', 'all', 'all-but-self'];
+const APIC_REGS: Readonly<Record<number, string>> = {
+  32: 'APIC_ID',
+  48: 'APIC_LVR',
+  128: 'APIC_TASKPRI',
+  144: 'APIC_ARBPRI',
+  160: 'APIC_PROCPRI',
+  176: 'APIC_EOI',
+  192: 'APIC_RRR',
+  208: 'APIC_LDR',
+  224: 'APIC_DFR',
+  240: 'APIC_SPIV',
+  256: 'APIC_ISR',
+  384: 'APIC_TMR',
+  512: 'APIC_IRR',
+  640: 'APIC_ESR',
+  768: 'APIC_ICR',
+  784: 'APIC_ICR2',
+  800: 'APIC_LVTT',
+  816: 'APIC_LVTTHMR',
+  832: 'APIC_LVTPC',
+  848: 'APIC_LVT0',
+  864: 'APIC_LVT1',
+  880: 'APIC_LVTERR',
+  896: 'APIC_TMICT',
+  912: 'APIC_TMCCT',
+  992: 'APIC_TDCR',
+  1008: 'APIC_SELF_IPI',
+  1024: 'APIC_EFEAT',
+  1040: 'APIC_ECTRL',
+};
+
 const IRQCHIPS = ['PIC master', 'PIC slave', 'IOAPIC'];
 
 /** `pio_write at 0x80 size 1 count 1 val 0xff `: a single access ends in a space. */
@@ -105,8 +138,6 @@ export function printKvmPicSetIrq(
   );
 }
 
-const DELIVERY_MODES = ['Fixed', 'LowPrio', 'SMI', 'Res3', 'NMI', 'INIT', 'SIPI', 'ExtINT'];
-
 /** `dst 0 vec 32 (Fixed|physical|edge|masked)`: a redirection entry in its two halves. */
 function redirectEntry(low: number, high: number): string {
   return (
@@ -129,4 +160,45 @@ export function printKvmIoapicDelayedEoiInj(low: number, high: number): string {
 /** `irqchip PIC master pin 0` */
 export function printKvmAckIrq(irqchip: number, pin: number): string {
   return `irqchip ${IRQCHIPS[irqchip] ?? `0x${hexPlain(irqchip)}`} pin ${pin}`;
+}
+
+/** `apic_write APIC_EOI = 0x0`; a register without a name is its offset. */
+export function printKvmApic(isWrite: boolean, reg: number, val: number): string {
+  const name = APIC_REGS[reg] ?? `0x${hexPlain(reg)}`;
+  return `apic_${isWrite ? 'write' : 'read'} ${name} = 0x${hexPlain(val)}`;
+}
+
+/** `dst 0 vec 48 (Fixed|physical|assert|edge|dst)` */
+export function printKvmApicIpi(icrLow: number, destId: number): string {
+  return (
+    `dst ${hexPlain(destId)} vec ${icrLow & 0xff} (${DELIVERY_MODES[(icrLow >> 8) & 7]}` +
+    `|${(icrLow & (1 << 11)) !== 0 ? 'logical' : 'physical'}` +
+    `|${(icrLow & (1 << 14)) !== 0 ? 'assert' : 'de-assert'}` +
+    `|${(icrLow & (1 << 15)) !== 0 ? 'level' : 'edge'}|${APIC_SHORTHANDS[(icrLow >> 18) & 3]})`
+  );
+}
+
+/** `apicid 0 vec 48 (Fixed|edge)` */
+export function printKvmApicAcceptIrq(
+  apicid: number,
+  deliveryMode: number,
+  trigMode: number,
+  vector: number,
+): string {
+  const mode = DELIVERY_MODES[(deliveryMode >> 8) & 7];
+  return `apicid ${hexPlain(apicid)} vec ${vector} (${mode}|${trigMode !== 0 ? 'level' : 'edge'})`;
+}
+
+/** `apicid 0 vector 48` */
+export function printKvmEoi(apicid: number, vector: number): string {
+  return `apicid ${hexPlain(apicid)} vector ${vector}`;
+}
+
+/** `dst 0 vec 48 (Fixed|physical|edge)` */
+export function printKvmMsiSetIrq(address: number, data: number): string {
+  return (
+    `dst ${hexPlain((address >>> 12) & 0xff)} vec ${data & 0xff} (${DELIVERY_MODES[(data >> 8) & 7]}` +
+    `|${(address & 4) !== 0 ? 'logical' : 'physical'}|${(data & (1 << 15)) !== 0 ? 'level' : 'edge'}` +
+    `${(address & 8) !== 0 ? '|rh' : ''})`
+  );
 }

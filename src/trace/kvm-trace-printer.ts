@@ -20,13 +20,18 @@ import { hex4, hex8 } from './hex-text.ts';
 import {
   type EmulMode,
   printKvmAckIrq,
+  printKvmApic,
+  printKvmApicAcceptIrq,
+  printKvmApicIpi,
   printKvmEmulateInsn,
   printKvmEntry,
+  printKvmEoi,
   printKvmExit,
   printKvmInjException,
   printKvmInjVirq,
   printKvmIoapicDelayedEoiInj,
   printKvmIoapicSetIrq,
+  printKvmMsiSetIrq,
   printKvmPicSetIrq,
   printKvmPio,
   printKvmSetIrq,
@@ -143,6 +148,29 @@ export class KvmTracePrinter implements KvmTracepoints {
 
   kvm_ack_irq(irqchip: number, pin: number): void {
     if (this.#events.has('kvm_ack_irq')) this.#line('kvm_ack_irq: ', printKvmAckIrq(irqchip, pin), '');
+  }
+
+  kvm_apic(isWrite: boolean, reg: number, val: number): void {
+    if (this.#events.has('kvm_apic')) this.#line('kvm_apic: ', printKvmApic(isWrite, reg, val), this.#insn());
+  }
+
+  kvm_apic_ipi(icrLow: number, destId: number): void {
+    if (this.#events.has('kvm_apic_ipi')) this.#line('kvm_apic_ipi: ', printKvmApicIpi(icrLow, destId), '');
+  }
+
+  kvm_apic_accept_irq(apicid: number, deliveryMode: number, trigMode: number, vector: number): void {
+    if (!this.#events.has('kvm_apic_accept_irq')) return;
+    const text = printKvmApicAcceptIrq(apicid, deliveryMode, trigMode, vector);
+    this.#line('kvm_apic_accept_irq: ', text, '');
+  }
+
+  kvm_eoi(apicid: number, vector: number): void {
+    if (this.#events.has('kvm_eoi')) this.#line('kvm_eoi: ', printKvmEoi(apicid, vector), '');
+  }
+
+  kvm_msi_set_irq(address: number, data: number): void {
+    if (!this.#events.has('kvm_msi_set_irq')) return;
+    this.#line('kvm_msi_set_irq: ', printKvmMsiSetIrq(address, data), '');
   }
 
   /** `[0.000000130] 0000:1006  ` */

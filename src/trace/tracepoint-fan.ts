@@ -72,4 +72,29 @@ export class TracepointFan implements KvmTracepoints {
     this.#first.kvm_ack_irq(irqchip, pin);
     this.#second.kvm_ack_irq(irqchip, pin);
   }
+
+  kvm_apic(isWrite: boolean, reg: number, val: number): void {
+    this.#first.kvm_apic(isWrite, reg, val);
+    this.#second.kvm_apic(isWrite, reg, val);
+  }
+
+  kvm_apic_ipi(icrLow: number, destId: number): void {
+    this.#first.kvm_apic_ipi(icrLow, destId);
+    this.#second.kvm_apic_ipi(icrLow, destId);
+  }
+
+  kvm_apic_accept_irq(apicid: number, deliveryMode: number, trigMode: number, vector: number): void {
+    this.#first.kvm_apic_accept_irq(apicid, deliveryMode, trigMode, vector);
+    this.#second.kvm_apic_accept_irq(apicid, deliveryMode, trigMode, vector);
+  }
+
+  kvm_eoi(apicid: number, vector: number): void {
+    this.#first.kvm_eoi(apicid, vector);
+    this.#second.kvm_eoi(apicid, vector);
+  }
+
+  kvm_msi_set_irq(address: number, data: number): void {
+    this.#first.kvm_msi_set_irq(address, data);
+    this.#second.kvm_msi_set_irq(address, data);
+  }
 }

@@ -1,5 +1,5 @@
 /**
- * What CPUID tells: a processor of the P6 family without FPU, SSE and local APIC, and only features that pio86 has
+ * What CPUID tells: a processor of the P6 family without FPU and SSE, and only features that pio86 has
  * (Linux: arch/x86/kvm/cpuid.c; Intel SDM vol. 2A, “CPUID—CPU Identification”).
  */
 import { EAX, EBX, ECX, EDX } from '../cpu/registers.ts';
@@ -13,6 +13,8 @@ const FEATURE_MSR = 1 << 5;
 const FEATURE_PAE = 1 << 6;
 const FEATURE_CX8 = 1 << 8;
 const FEATURE_PGE = 1 << 13;
+/** Follows IA32_APIC_BASE[11]. */
+const FEATURE_APIC = 1 << 9;
 const FEATURE_CMOV = 1 << 15;
 const FEATURE_PSE36 = 1 << 17;
 const PAGING_FEATURES = FEATURE_PSE | FEATURE_PAE | FEATURE_PGE | FEATURE_PSE36;
@@ -21,6 +23,10 @@ const FEATURE_MOVBE = 1 << 22;
 const FEATURE_POPCNT = 1 << 23;
 /** Leaf 80000001H, EDX. Leaf 80000008H is absent: physical addresses have 36 bits. */
 const FEATURE_NX = 1 << 20;
+const FEATURE_TSC_DEADLINE_TIMER = 1 << 24;
+
+/** IA32_APIC_BASE: the local APIC is on. */
+const MSR_IA32_APICBASE_ENABLE = 1 << 11;
 
 /** Family 6, model 0, stepping 0: what EDX holds after a reset. */
 const SIGNATURE = 0x600;
@@ -58,8 +64,13 @@ export function cpuidEntry2Find(
   );
 }
 
+/** FEATURE_APIC while the local APIC is on. */
+function apicFeature(apicBase: number): number {
+  return (apicBase & MSR_IA32_APICBASE_ENABLE) !== 0 ? FEATURE_APIC : 0;
+}
+
 /** A leaf of the table that userspace has set. KVM: above the highest basic leaf answers as that one; else zeros. */
-function fromUserspace(entries: readonly KvmCpuidEntry2[], gpr: Int32Array): void {
+function fromUserspace(entries: readonly KvmCpuidEntry2[], gpr: Int32Array, apicBase: number): void {
   const leaf = gpr[EAX] >>> 0;
   const index = gpr[ECX] >>> 0;
   let entry = cpuidEntry2Find(entries, leaf, index);
@@ -71,6 +82,8 @@ function fromUserspace(entries: readonly KvmCpuidEntry2[], gpr: Int32Array): voi
   gpr[EBX] = entry?.ebx ?? 0;
   gpr[ECX] = entry?.ecx ?? 0;
   gpr[EDX] = entry?.edx ?? 0;
+  // KVM: leaf 1 follows IA32_APIC_BASE whatever userspace has set.
+  if (entry?.function === 1) gpr[EDX] = (gpr[EDX] & ~FEATURE_APIC) | apicFeature(apicBase);
 }
 
 /**
@@ -81,7 +94,7 @@ function fromUserspace(entries: readonly KvmCpuidEntry2[], gpr: Int32Array): voi
 export function kvmEmulateCpuid(vcpu: KvmVcpu): number {
   const { gpr } = vcpu.cpu;
   if (vcpu.cpuidEntries !== null) {
-    fromUserspace(vcpu.cpuidEntries, gpr);
+    fromUserspace(vcpu.cpuidEntries, gpr, vcpu.apicBase);
   } else if (gpr[EAX] === 0) {
     gpr[EAX] = MAX_BASIC_LEAF;
     gpr[EBX] = VENDOR_EBX;
@@ -97,6 +110,10 @@ export function kvmEmulateCpuid(vcpu: KvmVcpu): number {
     gpr[EBX] = 0;
     gpr[ECX] = FEATURE_MOVBE | FEATURE_POPCNT;
     gpr[EDX] = FEATURE_TSC | FEATURE_MSR | FEATURE_CX8 | FEATURE_CMOV | PAGING_FEATURES;
+    if (vcpu.lapicDev !== null) {
+      gpr[ECX] |= FEATURE_TSC_DEADLINE_TIMER;
+      gpr[EDX] |= apicFeature(vcpu.apicBase);
+    }
   }
   return vcpu.fn.kvmSkipEmulatedInstruction(vcpu);
 }

@@ -19,6 +19,8 @@ import {
   EXIT_REASON_HLT,
   EXIT_REASON_INTERRUPT_WINDOW,
   EXIT_REASON_IO_INSTRUCTION,
+  EXIT_REASON_MSR_READ,
+  EXIT_REASON_MSR_WRITE,
   EXIT_REASON_PREEMPTION_TIMER,
   EXIT_REASON_TRIPLE_FAULT,
   ioQualIsIn,
@@ -144,6 +146,10 @@ export function vmxHandleExit(vcpu: KvmVcpu): number {
       return fn.kvmEmulateHalt(vcpu);
     case EXIT_REASON_CPUID:
       return fn.kvmEmulateCpuid(vcpu);
+    case EXIT_REASON_MSR_READ:
+      return fn.kvmEmulateRdmsr(vcpu);
+    case EXIT_REASON_MSR_WRITE:
+      return fn.kvmEmulateWrmsr(vcpu);
     case EXIT_REASON_TRIPLE_FAULT:
       return fn.handleTripleFault(vcpu);
     case EXIT_REASON_EPT_VIOLATION:

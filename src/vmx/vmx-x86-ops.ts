@@ -26,6 +26,7 @@ export function vmxVcpuCreate(vcpu: KvmVcpu): number {
   cpu.exitInstructionLength = 0;
   cpu.exitInsn = null;
   cpu.interruptWindowExiting = 0;
+  cpu.msrExiting = 1;
   cpu.mmio = null;
   return 0;
 }

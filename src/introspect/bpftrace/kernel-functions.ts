@@ -7,6 +7,7 @@ import { PIT_FUNCTIONS } from '../../devices/i8254.ts';
 import { PIC_FUNCTIONS } from '../../devices/i8259.ts';
 import { IOAPIC_FUNCTIONS } from '../../devices/ioapic.ts';
 import { IRQ_ROUTING_FUNCTIONS } from '../../devices/irq-routing.ts';
+import { LAPIC_FUNCTIONS } from '../../devices/lapic.ts';
 import type { KvmVcpu } from '../../emulate/kvm-vcpu.ts';
 import { VCPU_CREATION_FUNCTIONS } from '../../kvm/create-vcpu.ts';
 import { KVM_FUNCTIONS } from '../../kvm/functions.ts';
@@ -22,6 +23,7 @@ export const PROBED_TABLES: readonly object[] = [
   PIT_FUNCTIONS,
   PIC_FUNCTIONS,
   IOAPIC_FUNCTIONS,
+  LAPIC_FUNCTIONS,
   IRQ_ROUTING_FUNCTIONS,
 ];
 
@@ -91,6 +93,36 @@ const ARGUMENTS: Readonly<Record<string, string>> = {
   kvm_ioapic_update_eoi: 'vcpu 1 2',
   ioapic_mmio_read: 'vcpu 0 1 2 ptr',
   ioapic_mmio_write: 'vcpu 0 1 2 ptr',
+  kvm_ioapic_scan_entry: 'vcpu 1',
+  kvm_rtc_eoi_tracking_restore_one: 'vcpu',
+  __apic_update_ppr: '0 ptr',
+  kvm_lapic_set_tpr: 'vcpu 1',
+  kvm_lapic_get_cr8: 'vcpu',
+  kvm_apic_has_interrupt: 'vcpu',
+  kvm_apic_ack_interrupt: 'vcpu 1',
+  kvm_apic_accept_pic_intr: 'vcpu',
+  __apic_accept_irq: '0 1 2 3 4 zero',
+  kvm_apic_set_irq: 'vcpu 1 zero',
+  kvm_apic_nmi_wd_deliver: 'vcpu',
+  kvm_apic_match_dest: 'vcpu 1 2 3 4',
+  kvm_irq_delivery_to_apic_fast: 'kvm 1 2 ptr zero',
+  kvm_irq_delivery_to_apic: 'kvm 1 2 zero',
+  kvm_set_msi_irq: 'kvm ptr 3',
+  kvm_set_msi: 'ptr kvm zero 4 zero',
+  apic_timer_fn: 'ptr',
+  apic_timer_expired: '0 zero',
+  apic_has_pending_timer: 'vcpu',
+  kvm_inject_apic_timer_irqs: 'vcpu',
+  kvm_get_lapic_tscdeadline_msr: 'vcpu',
+  kvm_set_lapic_tscdeadline_msr: 'vcpu 1',
+  kvm_lapic_reg_read: '0 1 2 ptr',
+  apic_mmio_read: 'vcpu ptr 1 2 ptr',
+  apic_mmio_write: 'vcpu ptr 1 2 ptr',
+  kvm_apic_set_base: 'vcpu 1 2',
+  kvm_lapic_reset: 'vcpu 1',
+  kvm_apic_get_state: 'vcpu 1',
+  kvm_apic_set_state: 'vcpu 1',
+  vcpu_scan_ioapic: 'vcpu',
   kvm_set_irq: 'kvm 1 2 3 4',
   kvm_notify_acked_irq: 'kvm 1 2',
   kvm_fire_mask_notifiers: 'kvm 1 2 3',
@@ -115,10 +147,10 @@ const ARGUMENTS: Readonly<Record<string, string>> = {
 
 /** Ours answer with the value read; the kernel's with 0 or −EOPNOTSUPP. */
 const READERS =
-  /^(?:__)?kvm_io_bus_read$|^kvm_iodevice_read$|_ioport_read$|^picdev_.*read$|^ioapic_mmio_read$/;
+  /^(?:__)?kvm_io_bus_read$|^kvm_iodevice_read$|_ioport_read$|^picdev_.*read$|^(?:io)?apic_mmio_read$/;
 /** Ours answer whether it was taken. */
 const WRITERS =
-  /^kvm_io_bus_write$|^kvm_iodevice_write$|^(?:ioeventfd|coalesced_mmio)_write$|_ioport_write$|^picdev_.*write$|^ioapic_mmio_write$/;
+  /^kvm_io_bus_write$|^kvm_iodevice_write$|^(?:ioeventfd|coalesced_mmio)_write$|_ioport_write$|^picdev_.*write$|^(?:io)?apic_mmio_write$/;
 /** Ports of one chip: no bus device, so what they return is the value. */
 const CHIP_PORTS = /^(?:pic|elcr)_ioport_/;
 

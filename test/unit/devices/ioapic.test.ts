@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { NEVER, VirtualClock } from '../../../src/bus/clock.ts';
 import { IO_NOT_HANDLED, type IoSize } from '../../../src/bus/io-device.ts';
 import { Ioapic } from '../../../src/devices/ioapic.ts';
-import type { KvmLapicIrq } from '../../../src/devices/ioapic-state.ts';
+import type { KvmLapicIrq } from '../../../src/devices/lapic-state.ts';
 import { EmulatorError } from '../../../src/errors.ts';
 
 const BASE = 0xfec0_0000;
@@ -129,7 +129,9 @@ describe('IOAPIC pins', () => {
     write(high(7), 0x0a00_0000);
     write(low(7), 0x0000_8931);
     expect(ioapic.setIrq(7, 0, 1)).toBe(1);
-    expect(sent).toEqual([{ vector: 0x31, delivery_mode: 0x100, dest_mode: 1, trig_mode: 1, dest_id: 0x0a }]);
+    expect(sent).toMatchObject([
+      { vector: 0x31, delivery_mode: 0x100, dest_mode: 1, trig_mode: 1, dest_id: 0x0a },
+    ]);
   });
 
   it('edge case 74: an edge while masked is not sent on unmasking; the next one after a low line is', () => {

@@ -133,4 +133,19 @@ export class TraceLog implements KvmTracepoints {
   kvm_ack_irq(irqchip: number, pin: number): void {
     this.lines.push(`ack_irq ${irqchip} ${pin}`);
   }
+  kvm_apic(isWrite: boolean, reg: number, val: number): void {
+    this.lines.push(`apic ${isWrite ? 'write' : 'read'} ${reg.toString(16)} ${val.toString(16)}`);
+  }
+  kvm_apic_ipi(icrLow: number, destId: number): void {
+    this.lines.push(`apic_ipi ${icrLow.toString(16)} ${destId}`);
+  }
+  kvm_apic_accept_irq(apicid: number, deliveryMode: number, trigMode: number, vector: number): void {
+    this.lines.push(`accept_irq ${apicid} ${deliveryMode.toString(16)} ${trigMode} ${vector.toString(16)}`);
+  }
+  kvm_eoi(apicid: number, vector: number): void {
+    this.lines.push(`eoi ${apicid} ${vector.toString(16)}`);
+  }
+  kvm_msi_set_irq(address: number, data: number): void {
+    this.lines.push(`msi ${address.toString(16)} ${data.toString(16)}`);
+  }
 }

@@ -9,7 +9,9 @@ describe('parseTraceEvents', () => {
   it('takes names, globs and perf spelling', () => {
     expect([...parseTraceEvents('kvm:kvm_pio, kvm_*_irq')].sort()).toEqual([
       'kvm_ack_irq',
+      'kvm_apic_accept_irq',
       'kvm_ioapic_set_irq',
+      'kvm_msi_set_irq',
       'kvm_pic_set_irq',
       'kvm_pio',
       'kvm_set_irq',

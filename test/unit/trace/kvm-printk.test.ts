@@ -1,13 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import {
   printKvmAckIrq,
+  printKvmApic,
+  printKvmApicAcceptIrq,
+  printKvmApicIpi,
   printKvmEmulateInsn,
   printKvmEntry,
+  printKvmEoi,
   printKvmExit,
   printKvmInjException,
   printKvmInjVirq,
   printKvmIoapicDelayedEoiInj,
   printKvmIoapicSetIrq,
+  printKvmMsiSetIrq,
   printKvmPicSetIrq,
   printKvmPio,
   printKvmSetIrq,
@@ -86,6 +91,20 @@ describe("the text of KVM's tracepoints", () => {
     expect(modes).toEqual(
       ['SMI', 'Res3', 'NMI', 'INIT', 'SIPI', 'ExtINT'].map((mode) => `dst 0 vec 0 (${mode}|physical|edge)`),
     );
+  });
+
+  it('kvm_apic: registers by name, a byte inside of one by its offset', () => {
+    expect(printKvmApic(true, 0xb0, 0)).toBe('apic_write APIC_EOI = 0x0');
+    expect(printKvmApic(false, 0x390, 0xffff_ffff)).toBe('apic_read APIC_TMCCT = 0xffffffff');
+    expect(printKvmApic(false, 0x391, 1)).toBe('apic_read 0x391 = 0x1');
+  });
+
+  it('kvm_apic_ipi, kvm_apic_accept_irq, kvm_eoi, kvm_msi_set_irq', () => {
+    expect(printKvmApicIpi(0xc_4831, 0xff)).toBe('dst ff vec 49 (Fixed|logical|assert|edge|all-but-self)');
+    expect(printKvmApicIpi(0x8500, 1)).toBe('dst 1 vec 0 (INIT|physical|de-assert|level|dst)');
+    expect(printKvmApicAcceptIrq(0, 0x100, 0x8000, 0x31)).toBe('apicid 0 vec 49 (LowPrio|level)');
+    expect(printKvmEoi(0, -1)).toBe('apicid 0 vector -1');
+    expect(printKvmMsiSetIrq(0xfee1_200c, 0xc431)).toBe('dst 12 vec 49 (NMI|logical|level|rh)');
   });
 
   it('kvm_ack_irq', () => {

@@ -63,17 +63,20 @@ describe('CPUID', () => {
     expect(vcpu.stat.byReason[EXIT_REASON_CPUID]).toBe(1);
   });
 
-  it.each([1, 2, 0x8000_0002])('claims in leaf 0x%s neither FPU nor APIC nor SSE', (eax) => {
-    const { vcpu } = realMachine('0fa2', { eax });
-    vcpu.kvmRun();
-    const regs = vcpu.getRegs();
-    expect(regs.eax).toBe(0x600);
-    const FPU_APIC_MMX_FXSR_SSE_SSE2 = 1 | (1 << 9) | (7 << 23) | (1 << 26);
-    expect(regs.edx & FPU_APIC_MMX_FXSR_SSE_SSE2).toBe(0);
-    const TSC_MSR_CX8_CMOV = (1 << 4) | (1 << 5) | (1 << 8) | (1 << 15);
-    const PSE_PAE_PGE_PSE36 = (1 << 3) | (1 << 6) | (1 << 13) | (1 << 17);
-    expect(regs.edx).toBe(TSC_MSR_CX8_CMOV | PSE_PAE_PGE_PSE36);
-  });
+  it.each([1, 2, 0x8000_0002])(
+    'claims in leaf 0x%s neither FPU nor SSE, nor an APIC without irqchip',
+    (eax) => {
+      const { vcpu } = realMachine('0fa2', { eax }, { devices: false });
+      vcpu.kvmRun();
+      const regs = vcpu.getRegs();
+      expect(regs.eax).toBe(0x600);
+      const FPU_APIC_MMX_FXSR_SSE_SSE2 = 1 | (1 << 9) | (7 << 23) | (1 << 26);
+      expect(regs.edx & FPU_APIC_MMX_FXSR_SSE_SSE2).toBe(0);
+      const TSC_MSR_CX8_CMOV = (1 << 4) | (1 << 5) | (1 << 8) | (1 << 15);
+      const PSE_PAE_PGE_PSE36 = (1 << 3) | (1 << 6) | (1 << 13) | (1 << 17);
+      expect(regs.edx).toBe(TSC_MSR_CX8_CMOV | PSE_PAE_PGE_PSE36);
+    },
+  );
 
   it('tells of execute-disable in the extended leaf', () => {
     const answers = [0x8000_0000, 0x8000_0001].map((eax) => {
@@ -83,6 +86,16 @@ describe('CPUID', () => {
     });
     expect(answers[0]).toMatchObject({ eax: 0x8000_0001, edx: 0 });
     expect(answers[1]).toMatchObject({ eax: 0, edx: 1 << 20 });
+  });
+
+  it('shows the in-kernel local APIC with its TSC deadline, as long as IA32_APIC_BASE has it on', () => {
+    // mov ecx, 0x1b; rdmsr; and ah, ~8; wrmsr; mov eax, 1; cpuid
+    const on = realMachine('66b8010000000fa2').vcpu;
+    const off = realMachine('66b91b0000000f3280e4f70f3066b8010000000fa2').vcpu;
+    on.kvmRun();
+    off.kvmRun();
+    expect([on.getRegs().edx & (1 << 9), on.getRegs().ecx & (1 << 24)]).toEqual([1 << 9, 1 << 24]);
+    expect([off.getRegs().edx & (1 << 9), off.getRegs().ecx & (1 << 24)]).toEqual([0, 1 << 24]);
   });
 });
 
