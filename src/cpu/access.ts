@@ -8,6 +8,7 @@
  * Intel SDM vol. 3A, “Limit Checking”, “Type Checking”.
  */
 import { SEG_SS } from '../decoder/insn.ts';
+import { checkDataBreakpoints } from './breakpoints.ts';
 import { type Cpu, FAULT_EXCEPTION, FAULT_MMIO, FAULT_NONE } from './cpu.ts';
 import {
   PAGE_CLEAN,
@@ -39,6 +40,7 @@ export function raise(cpu: Cpu, vector: number, errorCode: number): void {
   if (cpu.fault !== FAULT_NONE) return;
   cpu.fault = FAULT_EXCEPTION | vector;
   cpu.faultErrorCode = errorCode;
+  cpu.debug.hits = 0;
 }
 
 /**
@@ -77,6 +79,7 @@ function translate(cpu: Cpu, linear: number): number {
 function mmioFault(cpu: Cpu, pa: number, isWrite: boolean): void {
   if (cpu.fault !== FAULT_NONE) return;
   cpu.fault = FAULT_MMIO;
+  cpu.debug.hits = 0;
   cpu.exitGuestPhysicalAddress = pa;
   cpu.exitQualification = isWrite ? 2 : 1;
 }
@@ -119,6 +122,7 @@ function writeInPage(cpu: Cpu, pa: number, size: number, value: number): void {
 
 /** Reads 1, 2 or 4 bytes at a linear address; splits at a page boundary. Unsigned. */
 export function readLinear(cpu: Cpu, linear: number, size: number): number {
+  if (cpu.debug.armed !== 0) checkDataBreakpoints(cpu, linear, size, false);
   const inPage = PAGE_SIZE - (linear & PAGE_MASK);
   if (size <= inPage) return readInPage(cpu, translate(cpu, linear), size);
   const low = readInPage(cpu, translate(cpu, linear), inPage);
@@ -128,6 +132,7 @@ export function readLinear(cpu: Cpu, linear: number, size: number): number {
 
 /** Writes 1, 2 or 4 bytes at a linear address. Both pages of a crossing are checked before either is written. */
 export function writeLinear(cpu: Cpu, linear: number, size: number, value: number): void {
+  if (cpu.debug.armed !== 0) checkDataBreakpoints(cpu, linear, size, true);
   const inPage = PAGE_SIZE - (linear & PAGE_MASK);
   const pa = translate(cpu, linear);
   if (size <= inPage) {
@@ -259,14 +264,21 @@ export function probeStore(cpu: Cpu, seg: number, off: number, size: number): bo
   return cpu.fault === FAULT_NONE;
 }
 
-/** The emulator's read of a memory operand (`segmented_read`). @returns the value, unsigned; 0 on a fault. */
+/**
+ * The emulator's read of a memory operand (`segmented_read`). KVM: its accesses meet no data breakpoint.
+ *
+ * @returns the value, unsigned; 0 on a fault.
+ */
 export function segmentedRead(cpu: Cpu, seg: number, off: number, size: number): number {
-  return loadSized(cpu, seg, off, size) >>> 0;
+  const value = loadSized(cpu, seg, off, size) >>> 0;
+  cpu.debug.hits = 0;
+  return value;
 }
 
-/** The emulator's write of a memory operand (`segmented_write`). */
+/** The emulator's write of a memory operand (`segmented_write`). No data breakpoints either. */
 export function segmentedWrite(cpu: Cpu, seg: number, off: number, size: number, value: number): void {
   storeSized(cpu, seg, off, size, value);
+  cpu.debug.hits = 0;
 }
 
 /**

@@ -8,6 +8,7 @@ import { type Insn, SEG_CS, SEG_SS } from '../decoder/insn.ts';
 import { Op } from '../decoder/op.ts';
 import { effectiveAddress, load16, loadSized, probeStore, raise } from './access.ts';
 import { type Cpu, FAULT_NONE } from './cpu.ts';
+import { deliverDebugException, exceptionExit, isIntercepted } from './debug-exception.ts';
 import { deliverEvent } from './exceptions.ts';
 import { loadIretFlags } from './flag-control.ts';
 import { getOf, getZf, signExtend } from './flags.ts';
@@ -16,7 +17,7 @@ import { EVENT_SOFTWARE } from './protected-delivery.ts';
 import { BP_VECTOR, BR_VECTOR, DB_VECTOR, ECX, ESP, GP_VECTOR, OF_VECTOR } from './registers.ts';
 import { codeOffsetAllowed, loadSegmentReal } from './segments.ts';
 import { drop, peek, push, stackMask } from './stack.ts';
-import { COLD_EVENT, COLD_JUMP, COLD_NEXT } from './status.ts';
+import { COLD_EVENT, COLD_EXIT, COLD_JUMP, COLD_NEXT } from './status.ts';
 
 /** Near transfer to `target`; #GP(0) beyond the limit. @returns whether it was allowed. */
 function nearTarget(cpu: Cpu, target: number): boolean {
@@ -141,14 +142,24 @@ export function int(cpu: Cpu, insn: Insn): number {
   return softwareInterrupt(cpu, insn, insn.imm & 0xff);
 }
 
-/** INT3: #BP, a trap */
+/** INT3: #BP, a trap; or out to the host, with EIP at the instruction */
 export function int3(cpu: Cpu, insn: Insn): number {
+  if (isIntercepted(cpu, BP_VECTOR)) {
+    exceptionExit(cpu, BP_VECTOR, 0, insn.len);
+    return COLD_EXIT;
+  }
   return softwareInterrupt(cpu, insn, BP_VECTOR);
 }
 
-/** INT1: #DB without a condition in DR6 */
+/** INT1: #DB without a condition in DR6. Not a software interrupt: the gate's DPL does not count. */
 export function int1(cpu: Cpu, insn: Insn): number {
-  return softwareInterrupt(cpu, insn, DB_VECTOR);
+  if (isIntercepted(cpu, DB_VECTOR)) {
+    exceptionExit(cpu, DB_VECTOR, 0, insn.len);
+    return COLD_EXIT;
+  }
+  deliverDebugException(cpu, 0, (cpu.eip + insn.len) | 0);
+  cpu.attention = 1;
+  return COLD_EVENT;
 }
 
 /** IF OF = 1 THEN INT 4 */

@@ -4,6 +4,7 @@
  */
 import { DecodeCache } from '../decoder/decode-cache.ts';
 import { type Insn, SEG_CS, SEG_TR } from '../decoder/insn.ts';
+import { DebugState } from './debug-state.ts';
 import { FetchWindow } from './fetch-window.ts';
 import type { GuestMemory } from './memory.ts';
 import {
@@ -30,6 +31,8 @@ export const FAULT_EXCEPTION = 0x100;
 export const FAULT_MMIO = 0x200;
 /** `Cpu.fault` when pio86 cannot go on: the run leaves with EXIT_QUAL_INTERNAL. */
 export const FAULT_INTERNAL = 0x400;
+/** `Cpu.fault` of a fetch that did not happen, because the instruction before it has met a data or I/O breakpoint. */
+export const FAULT_TRAP = 0x800;
 /**
  * `Cpu.exitQualification` of EXIT_REASON_EXCEPTION_NMI: not an exception but a mode that pio86 does not run yet;
  * `Cpu.internalError` says which.
@@ -53,6 +56,19 @@ export interface MmioPort {
   mmioRead(pa: number, size: number): number;
   /** `value` is unsigned and has no bits beyond `size` bytes. */
   mmioWrite(pa: number, size: number, value: number): void;
+}
+
+/**
+ * Port accesses that do not leave the processor, as VMX I/O bitmaps allow. On hardware they go to the physical port; here
+ * they go where the embedder says.
+ */
+export interface IoIntercept {
+  /** Whether an access leaves with EXIT_REASON_IO_INSTRUCTION. */
+  exits(port: number, size: number): boolean;
+  /** @returns the value read, unsigned, `size` bytes. */
+  read(port: number, size: number): number;
+  /** `value` is unsigned and has no bits beyond `size` bytes. */
+  write(port: number, size: number, value: number): void;
 }
 
 /** Processor state. Hot fields are typed arrays; see registers.ts for their layout. */
@@ -94,7 +110,9 @@ export class Cpu {
   cr2 = 0;
   cr3 = 0;
   cr4 = 0;
+  /** DR0–DR3, DR6, DR7 as the guest sees them; what is in force is in {@link debug}. */
   readonly dr = new Int32Array(8);
+  readonly debug = new DebugState();
 
   /** −1, or ~0x100000 with the A20 gate closed. */
   a20Mask = -1;
@@ -110,8 +128,12 @@ export class Cpu {
   /** An exception to deliver at the next entry (queued by the emulator): vector, or −1. */
   queuedVector = -1;
   queuedErrorCode = 0;
-  /** A single-step trap is due at this instruction boundary (DR6.BS). */
+  /** Pending debug exceptions: DR6 bits of the #DB that is due at this instruction boundary; 0 when none is. */
   pendingDebugTrap = 0;
+  /** Vectors that leave with EXIT_REASON_EXCEPTION_NMI instead of going through the IDT: only #DB and #BP are looked at. */
+  exceptionBitmap = 0;
+  /** `VM_ENTRY_INSTRUCTION_LEN` of a queued #BP: how far behind EIP its frame points. */
+  entryInstructionLength = 0;
   /** An NMI is due. */
   pendingNmi = 0;
   /** Blocking by NMI: from its delivery to the next IRET. */
@@ -126,11 +148,16 @@ export class Cpu {
   repResult = 0;
   repAux = 0;
 
+  /** EIP is at a REP string instruction that has done some iterations: an event there pushes RF = 1. */
+  repSuspended = 0;
+
   /** Exit information, as in the VMCS. */
   exitReason = 0;
   exitQualification = 0;
   exitInstructionLength = 0;
   exitInstructionInfo = 0;
+  /** VM-exit interruption information; 0 when EXIT_REASON_EXCEPTION_NMI is not about an exception. */
+  exitInterruptionInfo = 0;
   exitGuestLinearAddress = 0;
   exitGuestPhysicalAddress = 0;
   /** The instruction that caused the exit: the emulator never decodes again. */
@@ -151,6 +178,9 @@ export class Cpu {
    * read from the TSS without looking at its limit.
    */
   emulatedHost = 0;
+
+  /** Which port accesses exit; null: all of them, as KVM has it. */
+  ioIntercept: IoIntercept | null = null;
 
   /** While not null, accesses to pages without memory go here instead of leaving as an EPT violation. */
   mmio: MmioPort | null = null;
@@ -186,6 +216,8 @@ export class Cpu {
     this.dr.fill(0);
     this.dr[6] = 0xffff0ff0 | 0;
     this.dr[7] = 0x400;
+    this.debug.hits = 0;
+    this.debug.update(this);
     this.interruptShadow = 0;
     this.activityState = ACTIVITY_ACTIVE;
     this.fault = FAULT_NONE;
@@ -195,6 +227,7 @@ export class Cpu {
     this.nmiMasked = 0;
     this.interruptWindowExiting = 0;
     this.repStarted = 0;
+    this.repSuspended = 0;
     this.attention = 1;
   }
 

@@ -16,6 +16,14 @@ export class FetchWindow {
   is32 = 0;
   a20Mask = 0;
   epoch = -1;
+  /** Physical page. */
+  page = 0;
+
+  /** The next fetch is to open it anew. */
+  close(): void {
+    this.len = 0;
+    this.epoch = -1;
+  }
 }
 
 /** Whether the window still holds: nothing it depends on has changed since it was opened. */

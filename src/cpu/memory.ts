@@ -16,7 +16,7 @@ const PAGES = 1 << 20;
 export const PAGE_HAS_CODE = 1 << 0;
 /** Not yet written since the last dirty-log clear; the first store reports it. */
 export const PAGE_CLEAN = 1 << 1;
-/** Somebody watches stores to this page. */
+/** A data breakpoint lies in this page: reads and writes take the slow path. */
 export const PAGE_WATCHED = 1 << 2;
 /** Stores do not reach memory (ROM): they leave as MMIO. */
 export const PAGE_READ_ONLY = 1 << 3;
@@ -24,8 +24,8 @@ export const PAGE_READ_ONLY = 1 << 3;
 export const PAGE_INDIRECT = 1 << 4;
 /** No memory here: MMIO or a hole. */
 export const PAGE_MMIO = 1 << 5;
-/** Reads cannot use the direct window. */
-export const PAGE_READ_SLOW = PAGE_INDIRECT | PAGE_MMIO;
+/** Reads do not go straight to the direct window. */
+export const PAGE_READ_SLOW = PAGE_INDIRECT | PAGE_MMIO | PAGE_WATCHED;
 
 /** Told of every store to a page that holds decoded code. */
 export interface CodeInvalidator {
@@ -54,6 +54,8 @@ export class GuestMemory {
   /** One byte a physical page, see PAGE_*. */
   readonly pageFlags: Uint8Array = new Uint8Array(PAGES).fill(PAGE_MMIO);
   readonly slots: MemorySlot[] = [];
+  /** Watched pages and how many breakpoints lie in each. */
+  readonly #watched = new Map<number, number>();
   /** The decode cache, once there is one. */
   code: CodeInvalidator | null = null;
 
@@ -93,6 +95,7 @@ export class GuestMemory {
       flags |= PAGE_INDIRECT;
     }
     this.pageFlags.fill(flags, gpa / PAGE_SIZE, end / PAGE_SIZE);
+    this.#markWatched();
     this.code?.invalidatePages(gpa, mem.length);
   }
 
@@ -107,6 +110,7 @@ export class GuestMemory {
       this.view = new DataView(this.ram.buffer);
     }
     this.pageFlags.fill(PAGE_MMIO, old.gpa / PAGE_SIZE, (old.gpa + old.mem.length) / PAGE_SIZE);
+    this.#markWatched();
     this.code?.invalidatePages(old.gpa, old.mem.length);
     return true;
   }
@@ -128,6 +132,27 @@ export class GuestMemory {
     }
     for (let at = gpa; at < gpa + len; at += PAGE_SIZE) this.pageFlags[at / PAGE_SIZE] |= PAGE_READ_ONLY;
     this.code?.invalidatePages(gpa, len);
+  }
+
+  /** Makes accesses to physical page `page` take the slow path, until {@link unwatchPage} was called as often. */
+  watchPage(page: number): void {
+    this.#watched.set(page, (this.#watched.get(page) ?? 0) + 1);
+    this.pageFlags[page] |= PAGE_WATCHED;
+  }
+
+  /** Takes one {@link watchPage} back. */
+  unwatchPage(page: number): void {
+    const left = (this.#watched.get(page) ?? 0) - 1;
+    if (left > 0) {
+      this.#watched.set(page, left);
+      return;
+    }
+    this.#watched.delete(page);
+    this.pageFlags[page] &= ~PAGE_WATCHED;
+  }
+
+  #markWatched(): void {
+    for (const page of this.#watched.keys()) this.pageFlags[page] |= PAGE_WATCHED;
   }
 
   /** The slot that holds physical address `pa` (unsigned), or null for a hole. */

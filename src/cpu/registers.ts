@@ -69,6 +69,9 @@ export const X86_CR0_NW = 1 << 29;
 export const X86_CR0_CD = 1 << 30;
 export const X86_CR0_PG = 1 << 31;
 
+/** CR4: debugging extensions: DR4 and DR5 are #UD, R/W = 10B in DR7 is an I/O breakpoint. */
+export const X86_CR4_DE = 1 << 3;
+
 /** Exception vectors. Intel SDM vol. 3A, “Exception and Interrupt Vectors”. */
 export const DE_VECTOR = 0;
 export const DB_VECTOR = 1;
