@@ -11,6 +11,7 @@ import { SEG_CS } from '../decoder/insn.ts';
 import { KVM_EXIT_INTERNAL_ERROR, KVM_INTERNAL_ERROR_EMULATION } from '../uapi/kvm.ts';
 import { ioQualIsIn, ioQualIsString, ioQualPort, ioQualSize } from '../uapi/vmx.ts';
 import { leftForUserspace } from './emulate-insn.ts';
+import { codeBreakpointsEnabled, writeBackTrapFlag } from './guest-debug.ts';
 import { COMPLETE_EMULATED_PIO, type KvmVcpu } from './kvm-vcpu.ts';
 import { PIO_BY_BOARD, PIO_IN_KERNEL } from './pio.ts';
 import { EMULATION_FAILED, EMULATION_OK, EMULATION_RESTART, EMULTYPE_NO_DECODE } from './x86emul.ts';
@@ -76,13 +77,16 @@ export function x86DecodeEmulatedInstruction(vcpu: KvmVcpu): number {
  * RIP, RF and the interrupt shadow.
  *
  * @param trap whether TF counts: not when the access has left for userspace.
+ * @returns 1, or 0 for KVM_EXIT_DEBUG.
  */
-function writeBack(vcpu: KvmVcpu, trap: boolean): void {
+function writeBack(vcpu: KvmVcpu, trap: boolean): number {
   const { cpu, ctxt } = vcpu;
   cpu.interruptShadow = 0;
   cpu.eip = ctxt.eip;
-  if (trap && (cpu.sysFlags & X86_EFLAGS_TF) !== 0) cpu.pendingDebugTrap = 1;
+  const r = trap && (cpu.sysFlags & X86_EFLAGS_TF) !== 0 ? vcpu.fn.kvmVcpuDoSinglestep(vcpu) : 1;
   cpu.sysFlags = ctxt.rf !== 0 ? cpu.sysFlags | X86_EFLAGS_RF : cpu.sysFlags & ~X86_EFLAGS_RF;
+  if (vcpu.guestDebug !== 0) writeBackTrapFlag(vcpu);
+  return r;
 }
 
 /**
@@ -92,6 +96,10 @@ function writeBack(vcpu: KvmVcpu, trap: boolean): void {
 export function x86EmulateInstruction(vcpu: KvmVcpu, emulationType: number): number {
   const { cpu, ctxt, pio, fn } = vcpu;
   if ((emulationType & EMULTYPE_NO_DECODE) === 0) {
+    if (codeBreakpointsEnabled(cpu)) {
+      const hit = fn.kvmVcpuCheckCodeBreakpoint(vcpu);
+      if (hit >= 0) return hit;
+    }
     if (fn.x86DecodeEmulatedInstruction(vcpu) === EMULATION_FAILED) {
       return prepareEmulationFailureExit(vcpu, 'the exit carries no instruction to emulate');
     }
@@ -120,8 +128,7 @@ export function x86EmulateInstruction(vcpu: KvmVcpu, emulationType: number): num
     vcpu.completeUserspaceIo = COMPLETE_EMULATED_PIO;
     return 0;
   }
-  writeBack(vcpu, true);
-  return 1;
+  return writeBack(vcpu, true);
 }
 
 /** @kvm kvm_emulate_instruction(vcpu, emulation_type) arch/x86/kvm/x86.c */

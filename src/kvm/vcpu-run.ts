@@ -26,6 +26,7 @@ import {
   KVM_EXIT_IO_IN,
   KVM_EXIT_SHUTDOWN,
   KVM_EXIT_UNKNOWN,
+  KVM_GUESTDBG_SINGLESTEP,
 } from '../uapi/kvm.ts';
 import { EXIT_REASON_PREEMPTION_TIMER } from '../uapi/vmx.ts';
 import { kvmCheckAndInjectEvents, vcpuHasEvents } from './inject.ts';
@@ -100,6 +101,8 @@ export function vcpuBlock(vcpu: Vcpu, hops: number): number {
 export function vcpuEnterGuest(vcpu: Vcpu): number {
   const { cpu, kvm, stat, trace } = vcpu;
   const { clock } = kvm;
+  // KVM: a step of userspace goes over STI and MOV SS as well (`vmx_vcpu_run`).
+  if ((vcpu.guestDebug & KVM_GUESTDBG_SINGLESTEP) !== 0) cpu.interruptShadow = 0;
   kvmCheckAndInjectEvents(vcpu);
   const until = Math.min(clock.nextDeadlineTick, vcpu.tickLimit);
   const left = until - clock.ticks;

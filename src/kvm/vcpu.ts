@@ -3,6 +3,7 @@
  * arch/x86/kvm/x86.c). How it runs is in vcpu-run.ts.
  */
 import { Cpu } from '../cpu/cpu.ts';
+import { getEflags } from '../cpu/flags.ts';
 import {
   COMPLETE_NONE,
   KVM_X86_QUIRK_OUT_7E_INC_RIP,
@@ -14,8 +15,16 @@ import {
   type UserspaceBus,
   X86EmulateCtxt,
 } from '../emulate/kvm-vcpu.ts';
-import type { KvmRegs, KvmSregs } from '../uapi/kvm.ts';
+import type { KvmDebugregs, KvmGuestDebug, KvmRegs, KvmSregs } from '../uapi/kvm.ts';
 import { KvmRun } from '../uapi/kvm-run.ts';
+import { VmcsIoControls } from '../vmx/io-bitmaps.ts';
+import {
+  getDebugregs,
+  kvmArchVcpuIoctlSetGuestDebug,
+  kvmGetRflags,
+  kvmSetRflags,
+  setDebugregs,
+} from './guest-debug.ts';
 import { getRegs, getSregs, setRegs, setSregs } from './regs.ts';
 import { VcpuMmio } from './vcpu-mmio.ts';
 import { kvmVcpuIoctlRun } from './vcpu-run.ts';
@@ -41,6 +50,12 @@ export class Vcpu implements KvmVcpu {
   userspaceMmio: UserspaceBus | null = null;
   forceEmulation = 0;
   maxInsBatch = 0;
+  guestDebug = 0;
+  singlestepRip = 0;
+  eventExitInstLen = 0;
+  ioBreakpoints = 1;
+  /** VM-execution controls that decide which port accesses exit. As in KVM, all do. */
+  readonly vmcs: VmcsIoControls;
   internalErrorMessage = '';
   /** Tick of the clock at which `kvmRun` comes back with −EINTR. A batch of INS or OUTS may run past it. */
   tickLimit = Number.POSITIVE_INFINITY;
@@ -58,6 +73,7 @@ export class Vcpu implements KvmVcpu {
     this.fn = kvm.fn;
     this.cpu = new Cpu(kvm.memory);
     this.mmio = new VcpuMmio(this);
+    this.vmcs = new VmcsIoControls(this);
   }
 
   /** Tracepoints of the whole machine; null when nothing listens. */
@@ -74,12 +90,15 @@ export class Vcpu implements KvmVcpu {
 
   /** KVM_GET_REGS. */
   getRegs(): KvmRegs {
-    return getRegs(this.cpu);
+    const regs = getRegs(this.cpu);
+    regs.eflags = kvmGetRflags(this) >>> 0;
+    return regs;
   }
 
   /** KVM_SET_REGS. */
   setRegs(regs: Readonly<KvmRegs>): void {
     setRegs(this.cpu, regs);
+    kvmSetRflags(this, getEflags(this.cpu));
   }
 
   /** KVM_GET_SREGS. */
@@ -90,6 +109,21 @@ export class Vcpu implements KvmVcpu {
   /** KVM_SET_SREGS. @returns 0 or −EINVAL. */
   setSregs(sregs: Readonly<KvmSregs>): number {
     return setSregs(this.cpu, sregs);
+  }
+
+  /** KVM_GET_DEBUGREGS. */
+  getDebugregs(): KvmDebugregs {
+    return getDebugregs(this);
+  }
+
+  /** KVM_SET_DEBUGREGS. @returns 0 or −EINVAL. */
+  setDebugregs(debugregs: Readonly<KvmDebugregs>): number {
+    return setDebugregs(this, debugregs);
+  }
+
+  /** KVM_SET_GUEST_DEBUG. @returns 0, −EBUSY (an exception waits already) or −EINVAL. */
+  setGuestDebug(debug: Readonly<KvmGuestDebug>): number {
+    return kvmArchVcpuIoctlSetGuestDebug(this, debug);
   }
 
   /**
