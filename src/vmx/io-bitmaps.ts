@@ -53,6 +53,17 @@ export function nestedVmxExitHandledIo(controls: IoControls, port: number, size:
   return nestedVmxCheckIoBitmaps(controls, port, size);
 }
 
+/** Sets or clears the bits of ports `first … last`, which may span both bitmaps; a bitmap that is not there is left out. */
+export function setIoBitmapPorts(controls: IoControls, first: number, last: number, exits: boolean): void {
+  for (let port = Math.max(first, 0); port <= last && port < PORTS; port++) {
+    const bitmap = port < PORTS_PER_BITMAP ? controls.ioBitmapA : controls.ioBitmapB;
+    if (bitmap === null) continue;
+    const at = (port & (PORTS_PER_BITMAP - 1)) >> 3;
+    if (exits) bitmap[at] |= 1 << (port & 7);
+    else bitmap[at] &= ~(1 << (port & 7));
+  }
+}
+
 /** The I/O controls of one vCPU, and where accesses go that do not exit. */
 export class VmcsIoControls implements IoControls, IoIntercept {
   readonly #vcpu: KvmVcpu;
@@ -80,14 +91,9 @@ export class VmcsIoControls implements IoControls, IoIntercept {
     this.#vcpu.cpu.ioIntercept = this.#control === CPU_BASED_UNCOND_IO_EXITING ? null : this;
   }
 
-  /** Sets or clears the bits of ports `first … last`, which may span both bitmaps. Does not switch bitmaps on. */
+  /** Sets or clears the bits of ports `first … last`. Does not switch bitmaps on. */
   setPorts(first: number, last: number, exits: boolean): void {
-    for (let port = Math.max(first, 0); port <= last && port < PORTS; port++) {
-      const bitmap = port < PORTS_PER_BITMAP ? this.ioBitmapA : this.ioBitmapB;
-      const at = (port & (PORTS_PER_BITMAP - 1)) >> 3;
-      if (exits) bitmap[at] |= 1 << (port & 7);
-      else bitmap[at] &= ~(1 << (port & 7));
-    }
+    setIoBitmapPorts(this, first, last, exits);
   }
 
   exits(port: number, size: number): boolean {

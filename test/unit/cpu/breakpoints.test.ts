@@ -488,6 +488,15 @@ describe('MOV to and from debug registers', () => {
     expect(test.cpu.dr[6]).toBe(DR6_ACTIVE_LOW | DR6_BD | 2);
   });
 
+  it('shows in DR6 only breakpoints that are enabled', () => {
+    const test = new TestCpu().reset({ ebx: 0x10 }).poke('eip', '88 07');
+    arm(test, { at: DATA + 0x10, type: WRITE }, { at: DATA + 0x10, type: WRITE });
+    test.cpu.dr[7] &= ~enable(0, 0);
+    test.cpu.debug.update(test.cpu);
+    test.run(2);
+    expect(test.cpu.dr[6]).toBe(DR6_ACTIVE_LOW | 2);
+  });
+
   it('under DR7.GD raises #DB as a fault, clears GD and says BD', () => {
     const test = new TestCpu().reset({}).poke('eip', '0f 21 f8');
     test.cpu.dr[7] = 0x2400;
