@@ -19,8 +19,12 @@ export class JudgedMemory {
   /** 1 for each page that the case's setup or its expectation touches. */
   readonly #touched: Uint8Array;
 
-  constructor(memory: GuestMemory) {
+  readonly #nameOf: (addr: number) => string;
+
+  /** @param nameOf an address as the format writes it. */
+  constructor(memory: GuestMemory, nameOf: (addr: number) => string = (addr) => hex(addr, 5)) {
     this.memory = memory;
+    this.#nameOf = nameOf;
     this.#background = memory.ram.slice();
     this.#expected = memory.ram.slice();
     this.#pages = memory.ram.length >>> PAGE_SHIFT;
@@ -49,8 +53,7 @@ export class JudgedMemory {
 
   /** The case starts: from here on every store is the guest's. */
   arm(): void {
-    const flags = this.memory.pageFlags;
-    for (let page = 0; page < this.#pages; page++) flags[page] |= PAGE_CLEAN;
+    this.memory.restrict(0, this.#pages, PAGE_CLEAN);
   }
 
   /** One byte of the state after the case. */
@@ -101,7 +104,9 @@ export class JudgedMemory {
     const end = start + PAGE_SIZE;
     const { ram } = this.memory;
     if (Buffer.compare(ram.subarray(start, end), this.#expected.subarray(start, end)) === 0) return;
-    for (let at = start; at < end; at++) diff.number(`mem ${hex(at, 5)}`, this.#expected[at], ram[at], 2);
+    for (let at = start; at < end; at++)
+      if (this.#expected[at] !== ram[at])
+        diff.number(`mem ${this.#nameOf(at)}`, this.#expected[at], ram[at], 2);
   }
 
   /** Where there is code only what differs is written, as one run: decoded code elsewhere in the page stays. */

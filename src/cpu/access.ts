@@ -1,15 +1,18 @@
 /**
  * Memory operands: segment check → linear address → physical address → memory.
  *
- * The fast path is one bound check, one page-flags load and the access. Everything else (faults, page crossings, MMIO,
- * pages that hold code) goes through the slow functions below. A fault is left in `cpu.fault`; the access then returns 0
- * or changes nothing.
+ * The fast path is one bound check, one load from the TLB and the access. Everything else (faults, page crossings, page walks,
+ * MMIO, pages that hold code) goes through the slow functions below. A fault is left in `cpu.fault`; the access then returns
+ * 0 or changes nothing.
+ *
+ * Names with “linear” act with the rights of CPL, names with “system” for the processor itself.
  *
  * Intel SDM vol. 3A, “Limit Checking”, “Type Checking”.
  */
 import { SEG_SS } from '../decoder/insn.ts';
 import { checkDataBreakpoints } from './breakpoints.ts';
-import { type Cpu, FAULT_EXCEPTION, FAULT_MMIO, FAULT_NONE } from './cpu.ts';
+import { type Cpu, FAULT_NONE } from './cpu.ts';
+import { EPT_READ, EPT_WRITE, raise, raiseEptViolation } from './fault.ts';
 import {
   PAGE_CLEAN,
   PAGE_HAS_CODE,
@@ -21,6 +24,7 @@ import {
   PAGE_SIZE,
 } from './memory.ts';
 import {
+  AC_VECTOR,
   AR_DB,
   AR_P,
   AR_S,
@@ -32,16 +36,13 @@ import {
   SS_VECTOR,
   X86_CR0_PE,
 } from './registers.ts';
+import { TLB_DELTA, TLB_READ_MASK, TLB_VALID, TLB_WRITE_MASK, type Tlb } from './tlb.ts';
+import { ACCESS_READ, ACCESS_WRITE, translate, translateQuietly } from './translate.ts';
 
 const SIGN = 1 << 31;
+const PAGES = 1 << 20;
 
-/** Raises an exception in the instruction that is executing. The first one raised counts. */
-export function raise(cpu: Cpu, vector: number, errorCode: number): void {
-  if (cpu.fault !== FAULT_NONE) return;
-  cpu.fault = FAULT_EXCEPTION | vector;
-  cpu.faultErrorCode = errorCode;
-  cpu.debug.hits = 0;
-}
+export { raise };
 
 /**
  * The full segment check of bytes `off … off+len−1`. @returns whether the access is allowed; raises #SS(0) or #GP(0)
@@ -67,95 +68,169 @@ export function checkSegment(cpu: Cpu, seg: number, off: number, len: number, is
     }
   }
   if (!ok) raise(cpu, seg === SEG_SS ? SS_VECTOR : GP_VECTOR, 0);
+  else if (cpu.alignmentArmed !== 0 && isMisaligned((cpu.segBase[seg] + off) | 0, len)) {
+    raise(cpu, AC_VECTOR, 0);
+    ok = false;
+  }
   return ok;
 }
 
-/** Linear → physical. */
-function translate(cpu: Cpu, linear: number): number {
-  return linear & cpu.a20Mask;
+/** Whether a word, doubleword or quadword lies across its natural boundary. */
+function isMisaligned(linear: number, len: number): boolean {
+  return (len === 2 || len === 4 || len === 8) && (linear & (len - 1)) !== 0;
 }
 
-/** The access at `pa` met no memory: leave as an EPT violation. */
-function mmioFault(cpu: Cpu, pa: number, isWrite: boolean): void {
-  if (cpu.fault !== FAULT_NONE) return;
-  cpu.fault = FAULT_MMIO;
-  cpu.debug.hits = 0;
-  cpu.exitGuestPhysicalAddress = pa;
-  cpu.exitQualification = isWrite ? 2 : 1;
+/** PAGE_* of a physical page: from 4 GiB on there is no memory. */
+function flagsOf(cpu: Cpu, page: number): number {
+  return page < PAGES ? cpu.mem.pageFlags[page] : PAGE_MMIO;
 }
 
-/** Reads `size` bytes that lie within one page at physical `pa`. Unsigned. */
-function readInPage(cpu: Cpu, pa: number, size: number): number {
-  if ((cpu.mem.pageFlags[pa >>> PAGE_SHIFT] & PAGE_MMIO) !== 0) {
-    if (cpu.mmio !== null) return cpu.mmio.mmioRead(pa >>> 0, size);
-    mmioFault(cpu, pa, false);
+/** Reads `size` bytes at offset `at` of a physical page, within it. Unsigned. */
+function readInPage(cpu: Cpu, page: number, at: number, size: number): number {
+  if ((flagsOf(cpu, page) & PAGE_MMIO) !== 0) {
+    const pa = page * PAGE_SIZE + at;
+    if (cpu.mmio !== null) return cpu.mmio.mmioRead(pa, size);
+    raiseEptViolation(cpu, pa, EPT_READ);
     return 0;
   }
+  const pa = (page << PAGE_SHIFT) | at;
   let value = 0;
   for (let i = 0; i < size; i++) value += cpu.mem.readByte(pa + i) * 2 ** (8 * i);
   return value;
 }
 
-/** Whether a store to the page of `pa` leaves as MMIO. */
-function storeLeaves(cpu: Cpu, pa: number): boolean {
-  return (cpu.mem.pageFlags[pa >>> PAGE_SHIFT] & (PAGE_MMIO | PAGE_READ_ONLY)) !== 0;
+/** Whether a store to the page leaves as MMIO. */
+function storeLeaves(cpu: Cpu, page: number): boolean {
+  return (flagsOf(cpu, page) & (PAGE_MMIO | PAGE_READ_ONLY)) !== 0;
 }
 
 /** Writes `size` bytes that lie within one page. The caller has handled a store that must leave. */
-function writeInPage(cpu: Cpu, pa: number, size: number, value: number): void {
-  if (storeLeaves(cpu, pa)) {
-    cpu.mmio?.mmioWrite(pa >>> 0, size, size === 4 ? value >>> 0 : value & ((1 << (8 * size)) - 1));
+function writeInPage(cpu: Cpu, page: number, at: number, size: number, value: number): void {
+  if (storeLeaves(cpu, page)) {
+    const low = size === 4 ? value >>> 0 : value & ((1 << (8 * size)) - 1);
+    cpu.mmio?.mmioWrite(page * PAGE_SIZE + at, size, low);
     return;
   }
-  const page = pa >>> PAGE_SHIFT;
   const flags = cpu.mem.pageFlags[page];
+  const pa = (page << PAGE_SHIFT) | at;
   if ((flags & PAGE_READ_SLOW) !== 0) {
     for (let i = 0; i < size; i++) cpu.mem.writeByte(pa + i, (value >>> (8 * i)) & 0xff);
     return;
   }
   if ((flags & PAGE_HAS_CODE) !== 0) cpu.mem.code?.invalidate(pa, size);
   if ((flags & PAGE_CLEAN) !== 0) cpu.mem.pageFlags[page] = flags & ~PAGE_CLEAN;
-  const at = pa >>> 0;
+  const to = pa >>> 0;
   const ram = cpu.mem.ram;
-  for (let i = 0; i < size; i++) ram[at + i] = value >>> (8 * i);
+  for (let i = 0; i < size; i++) ram[to + i] = value >>> (8 * i);
 }
 
-/** Reads 1, 2 or 4 bytes at a linear address; splits at a page boundary. Unsigned. */
-export function readLinear(cpu: Cpu, linear: number, size: number): number {
+/** Reads 1 to 4 bytes. Both pages of a crossing are translated before either is read. */
+function readThrough(cpu: Cpu, tlb: Tlb, linear: number, size: number): number {
   if (cpu.debug.armed !== 0) checkDataBreakpoints(cpu, linear, size, false);
-  const inPage = PAGE_SIZE - (linear & PAGE_MASK);
-  if (size <= inPage) return readInPage(cpu, translate(cpu, linear), size);
-  const low = readInPage(cpu, translate(cpu, linear), inPage);
-  const high = readInPage(cpu, translate(cpu, (linear + inPage) | 0), size - inPage);
-  return low + high * 2 ** (8 * inPage);
+  const at = linear & PAGE_MASK;
+  const inPage = PAGE_SIZE - at;
+  const page = translate(cpu, tlb, linear, ACCESS_READ);
+  if (page < 0) return 0;
+  if (size <= inPage) return readInPage(cpu, page, at, size);
+  const page2 = translate(cpu, tlb, (linear + inPage) | 0, ACCESS_READ);
+  if (page2 < 0) return 0;
+  const low = readInPage(cpu, page, at, inPage);
+  return low + readInPage(cpu, page2, 0, size - inPage) * 2 ** (8 * inPage);
 }
 
-/** Writes 1, 2 or 4 bytes at a linear address. Both pages of a crossing are checked before either is written. */
-export function writeLinear(cpu: Cpu, linear: number, size: number, value: number): void {
-  if (cpu.debug.armed !== 0) checkDataBreakpoints(cpu, linear, size, true);
+/** The pages that {@link translateStore} found. */
+let storePage = 0;
+let storePage2 = 0;
+
+/** Translates a store: the pages are left in {@link storePage}. @returns false with a fault raised. */
+function translateStore(cpu: Cpu, tlb: Tlb, linear: number, size: number): boolean {
   const inPage = PAGE_SIZE - (linear & PAGE_MASK);
-  const pa = translate(cpu, linear);
+  const page = translate(cpu, tlb, linear, ACCESS_WRITE);
+  if (page < 0) return false;
+  const page2 = size <= inPage ? page : translate(cpu, tlb, (linear + inPage) | 0, ACCESS_WRITE);
+  if (page2 < 0) return false;
+  storePage = page;
+  storePage2 = page2;
+  return true;
+}
+
+/** The same, and a store that must leave as MMIO does. */
+function prepareStore(cpu: Cpu, tlb: Tlb, linear: number, size: number): boolean {
+  if (!translateStore(cpu, tlb, linear, size)) return false;
+  if (cpu.mmio !== null) return true;
+  if (storeLeaves(cpu, storePage)) {
+    raiseEptViolation(cpu, storePage * PAGE_SIZE + (linear & PAGE_MASK), EPT_WRITE);
+    return false;
+  }
+  if (storeLeaves(cpu, storePage2)) {
+    raiseEptViolation(cpu, storePage2 * PAGE_SIZE, EPT_WRITE);
+    return false;
+  }
+  return true;
+}
+
+/** Writes 1 to 4 bytes. Both pages of a crossing are checked before either is written. */
+function writeThrough(cpu: Cpu, tlb: Tlb, linear: number, size: number, value: number): void {
+  if (cpu.debug.armed !== 0) checkDataBreakpoints(cpu, linear, size, true);
+  if (!prepareStore(cpu, tlb, linear, size)) return;
+  const at = linear & PAGE_MASK;
+  const inPage = PAGE_SIZE - at;
   if (size <= inPage) {
-    if (cpu.mmio === null && storeLeaves(cpu, pa)) {
-      mmioFault(cpu, pa, true);
-      return;
-    }
-    writeInPage(cpu, pa, size, value);
+    writeInPage(cpu, storePage, at, size, value);
     return;
   }
-  const pa2 = translate(cpu, (linear + inPage) | 0);
-  if (cpu.mmio === null) {
-    if (storeLeaves(cpu, pa)) mmioFault(cpu, pa, true);
-    else if (storeLeaves(cpu, pa2)) mmioFault(cpu, pa2, true);
-    if (cpu.fault !== FAULT_NONE) return;
-  }
-  writeInPage(cpu, pa, inPage, value);
-  writeInPage(cpu, pa2, size - inPage, value >>> (8 * inPage));
+  const page2 = storePage2;
+  writeInPage(cpu, storePage, at, inPage, value);
+  writeInPage(cpu, page2, 0, size - inPage, value >>> (8 * inPage));
+}
+
+/** Reads 1 to 4 bytes at a linear address with the rights of CPL. Unsigned; 0 on a fault. */
+export function readLinear(cpu: Cpu, linear: number, size: number): number {
+  return readThrough(cpu, cpu.space, linear, size);
+}
+
+/** Writes 1 to 4 bytes at a linear address with the rights of CPL. Nothing is written on a fault. */
+export function writeLinear(cpu: Cpu, linear: number, size: number, value: number): void {
+  writeThrough(cpu, cpu.space, linear, size, value);
+}
+
+/** Whether {@link writeLinear} would succeed: raises the fault that it would raise. */
+export function probeLinear(cpu: Cpu, linear: number, size: number): boolean {
+  return prepareStore(cpu, cpu.space, linear, size);
+}
+
+/** As {@link readLinear}, for the processor itself (GDT, LDT, IDT, TSS): an implicit supervisor access, whatever CPL is. */
+export function readSystem(cpu: Cpu, linear: number, size: number): number {
+  return readThrough(cpu, cpu.tlbs.supervisor, linear, size);
+}
+
+/** As {@link writeLinear}, for the processor itself. */
+export function writeSystem(cpu: Cpu, linear: number, size: number, value: number): void {
+  writeThrough(cpu, cpu.tlbs.supervisor, linear, size, value);
+}
+
+/** Whether {@link writeSystem} would succeed: raises the fault that it would raise. */
+export function probeSystem(cpu: Cpu, linear: number, size: number): boolean {
+  return prepareStore(cpu, cpu.tlbs.supervisor, linear, size);
+}
+
+/** One byte for somebody who only looks (traces, debuggers): nothing changes, nothing faults. @returns −1 where nothing is. */
+export function peekLinear(cpu: Cpu, linear: number): number {
+  const page = translateQuietly(cpu, linear);
+  return page < 0 || page >= PAGES ? -1 : cpu.mem.readByte((page << PAGE_SHIFT) | (linear & PAGE_MASK));
 }
 
 function loadSlow(cpu: Cpu, seg: number, off: number, size: number): number {
   if (!checkSegment(cpu, seg, off, size, false)) return 0;
   const value = readLinear(cpu, (cpu.segBase[seg] + off) | 0, size);
+  return cpu.fault === FAULT_NONE ? value : 0;
+}
+
+function updateSlow(cpu: Cpu, seg: number, off: number, size: number): number {
+  if (!checkSegment(cpu, seg, off, size, true)) return 0;
+  const linear = (cpu.segBase[seg] + off) | 0;
+  if (!translateStore(cpu, cpu.space, linear, size)) return 0;
+  const value = readLinear(cpu, linear, size);
   return cpu.fault === FAULT_NONE ? value : 0;
 }
 
@@ -167,9 +242,9 @@ function storeSlow(cpu: Cpu, seg: number, off: number, size: number, value: numb
 /** Loads a byte, 0 … 0xff. */
 export function load8(cpu: Cpu, seg: number, off: number): number {
   if ((off ^ SIGN) < cpu.segBound[seg << 3]) {
-    const pa = (cpu.segBase[seg] + off) & cpu.a20Mask;
-    const mem = cpu.mem;
-    if ((mem.pageFlags[pa >>> PAGE_SHIFT] & PAGE_READ_SLOW) === 0) return mem.ram[pa >>> 0];
+    const linear = (cpu.segBase[seg] + off) | 0;
+    const t = cpu.tlb[linear >>> PAGE_SHIFT];
+    if ((t & TLB_READ_MASK) === TLB_VALID) return cpu.mem.ram[(linear + (t & TLB_DELTA)) >>> 0];
   }
   return loadSlow(cpu, seg, off, 1);
 }
@@ -177,10 +252,10 @@ export function load8(cpu: Cpu, seg: number, off: number): number {
 /** Loads a word, 0 … 0xffff. */
 export function load16(cpu: Cpu, seg: number, off: number): number {
   if ((off ^ SIGN) < cpu.segBound[(seg << 3) | 1]) {
-    const pa = (cpu.segBase[seg] + off) & cpu.a20Mask;
-    const mem = cpu.mem;
-    if ((pa & PAGE_MASK) !== PAGE_MASK && (mem.pageFlags[pa >>> PAGE_SHIFT] & PAGE_READ_SLOW) === 0) {
-      return mem.view.getUint16(pa >>> 0, true);
+    const linear = (cpu.segBase[seg] + off) | 0;
+    const t = cpu.tlb[linear >>> PAGE_SHIFT];
+    if ((linear & PAGE_MASK) !== PAGE_MASK && (t & TLB_READ_MASK) === TLB_VALID) {
+      return cpu.mem.view.getUint16((linear + (t & TLB_DELTA)) >>> 0, true);
     }
   }
   return loadSlow(cpu, seg, off, 2);
@@ -189,10 +264,10 @@ export function load16(cpu: Cpu, seg: number, off: number): number {
 /** Loads a doubleword as int32. */
 export function load32(cpu: Cpu, seg: number, off: number): number {
   if ((off ^ SIGN) < cpu.segBound[(seg << 3) | 2]) {
-    const pa = (cpu.segBase[seg] + off) & cpu.a20Mask;
-    const mem = cpu.mem;
-    if ((pa & PAGE_MASK) <= PAGE_SIZE - 4 && (mem.pageFlags[pa >>> PAGE_SHIFT] & PAGE_READ_SLOW) === 0) {
-      return mem.view.getInt32(pa >>> 0, true);
+    const linear = (cpu.segBase[seg] + off) | 0;
+    const t = cpu.tlb[linear >>> PAGE_SHIFT];
+    if ((linear & PAGE_MASK) <= PAGE_SIZE - 4 && (t & TLB_READ_MASK) === TLB_VALID) {
+      return cpu.mem.view.getInt32((linear + (t & TLB_DELTA)) >>> 0, true);
     }
   }
   return loadSlow(cpu, seg, off, 4) | 0;
@@ -201,10 +276,10 @@ export function load32(cpu: Cpu, seg: number, off: number): number {
 /** Stores the low byte of `value`. */
 export function store8(cpu: Cpu, seg: number, off: number, value: number): void {
   if ((off ^ SIGN) < cpu.segBound[(seg << 3) | 4]) {
-    const pa = (cpu.segBase[seg] + off) & cpu.a20Mask;
-    const mem = cpu.mem;
-    if (mem.pageFlags[pa >>> PAGE_SHIFT] === 0) {
-      mem.ram[pa >>> 0] = value;
+    const linear = (cpu.segBase[seg] + off) | 0;
+    const t = cpu.tlb[linear >>> PAGE_SHIFT];
+    if ((t & TLB_WRITE_MASK) === TLB_VALID) {
+      cpu.mem.ram[(linear + (t & TLB_DELTA)) >>> 0] = value;
       return;
     }
   }
@@ -214,10 +289,10 @@ export function store8(cpu: Cpu, seg: number, off: number, value: number): void 
 /** Stores the low word of `value`. */
 export function store16(cpu: Cpu, seg: number, off: number, value: number): void {
   if ((off ^ SIGN) < cpu.segBound[(seg << 3) | 5]) {
-    const pa = (cpu.segBase[seg] + off) & cpu.a20Mask;
-    const mem = cpu.mem;
-    if ((pa & PAGE_MASK) !== PAGE_MASK && mem.pageFlags[pa >>> PAGE_SHIFT] === 0) {
-      mem.view.setUint16(pa >>> 0, value, true);
+    const linear = (cpu.segBase[seg] + off) | 0;
+    const t = cpu.tlb[linear >>> PAGE_SHIFT];
+    if ((linear & PAGE_MASK) !== PAGE_MASK && (t & TLB_WRITE_MASK) === TLB_VALID) {
+      cpu.mem.view.setUint16((linear + (t & TLB_DELTA)) >>> 0, value, true);
       return;
     }
   }
@@ -227,14 +302,38 @@ export function store16(cpu: Cpu, seg: number, off: number, value: number): void
 /** Stores a doubleword. */
 export function store32(cpu: Cpu, seg: number, off: number, value: number): void {
   if ((off ^ SIGN) < cpu.segBound[(seg << 3) | 6]) {
-    const pa = (cpu.segBase[seg] + off) & cpu.a20Mask;
-    const mem = cpu.mem;
-    if ((pa & PAGE_MASK) <= PAGE_SIZE - 4 && mem.pageFlags[pa >>> PAGE_SHIFT] === 0) {
-      mem.view.setInt32(pa >>> 0, value, true);
+    const linear = (cpu.segBase[seg] + off) | 0;
+    const t = cpu.tlb[linear >>> PAGE_SHIFT];
+    if ((linear & PAGE_MASK) <= PAGE_SIZE - 4 && (t & TLB_WRITE_MASK) === TLB_VALID) {
+      cpu.mem.view.setInt32((linear + (t & TLB_DELTA)) >>> 0, value, true);
       return;
     }
   }
   storeSlow(cpu, seg, off, 4, value);
+}
+
+/**
+ * Loads an operand that the instruction is going to store to: every check is that of a store, so a fault says so (#PF with the
+ * write bit, as processors tell it of read-modify-write instructions), and the store that follows cannot fault any more.
+ * 32-bit values come as int32.
+ */
+export function loadForUpdate(cpu: Cpu, seg: number, off: number, size: number): number {
+  // size >> 1: 1, 2, 4 → 0, 1, 2
+  if ((off ^ SIGN) < cpu.segBound[(seg << 3) | 4 | (size >> 1)]) {
+    const linear = (cpu.segBase[seg] + off) | 0;
+    const t = cpu.tlb[linear >>> PAGE_SHIFT];
+    if ((linear & PAGE_MASK) <= PAGE_SIZE - size && (t & TLB_WRITE_MASK) === TLB_VALID) {
+      const at = (linear + (t & TLB_DELTA)) >>> 0;
+      const { mem } = cpu;
+      return size === 4
+        ? mem.view.getInt32(at, true)
+        : size === 2
+          ? mem.view.getUint16(at, true)
+          : mem.ram[at];
+    }
+  }
+  const value = updateSlow(cpu, seg, off, size);
+  return size === 4 ? value | 0 : value;
 }
 
 /** {@link load8}, {@link load16} or {@link load32} by `size`. 32-bit values come as int32. */
@@ -254,14 +353,7 @@ export function storeSized(cpu: Cpu, seg: number, off: number, size: number, val
  * that must not begin what they cannot finish.
  */
 export function probeStore(cpu: Cpu, seg: number, off: number, size: number): boolean {
-  if (!checkSegment(cpu, seg, off, size, true)) return false;
-  if (cpu.mmio !== null) return true;
-  const linear = (cpu.segBase[seg] + off) | 0;
-  const pa = translate(cpu, linear);
-  const pa2 = translate(cpu, (linear + size - 1) | 0);
-  if (storeLeaves(cpu, pa)) mmioFault(cpu, pa, true);
-  else if (storeLeaves(cpu, pa2)) mmioFault(cpu, pa2, true);
-  return cpu.fault === FAULT_NONE;
+  return checkSegment(cpu, seg, off, size, true) && probeLinear(cpu, (cpu.segBase[seg] + off) | 0, size);
 }
 
 /**
@@ -300,12 +392,13 @@ export function segmentedWriteBlock(
   let done = 0;
   while (done < len) {
     const n = Math.min(len - done, PAGE_SIZE - (linear & PAGE_MASK));
-    const pa = translate(cpu, linear);
-    if (storeLeaves(cpu, pa) && cpu.mmio === null) {
-      mmioFault(cpu, pa, true);
+    const page = translate(cpu, cpu.space, linear, ACCESS_WRITE);
+    if (page < 0) return false;
+    if (storeLeaves(cpu, page) && cpu.mmio === null) {
+      raiseEptViolation(cpu, page * PAGE_SIZE + (linear & PAGE_MASK), EPT_WRITE);
       return false;
     }
-    writeRun(cpu, pa, data, at + done, n);
+    writeRun(cpu, page, linear & PAGE_MASK, data, at + done, n);
     done += n;
     linear = (linear + n) | 0;
   }
@@ -313,18 +406,18 @@ export function segmentedWriteBlock(
 }
 
 /** Writes `n` bytes that lie within one page. */
-function writeRun(cpu: Cpu, pa: number, data: Uint8Array, at: number, n: number): void {
-  const page = pa >>> PAGE_SHIFT;
-  const flags = cpu.mem.pageFlags[page];
+function writeRun(cpu: Cpu, page: number, at: number, data: Uint8Array, from: number, n: number): void {
+  const flags = flagsOf(cpu, page);
   if ((flags & (PAGE_MMIO | PAGE_READ_ONLY | PAGE_READ_SLOW)) !== 0) {
-    for (let i = 0; i < n; i++) writeInPage(cpu, pa + i, 1, data[at + i]);
+    for (let i = 0; i < n; i++) writeInPage(cpu, page, at + i, 1, data[from + i]);
     return;
   }
+  const pa = (page << PAGE_SHIFT) | at;
   if ((flags & PAGE_HAS_CODE) !== 0) cpu.mem.code?.invalidate(pa, n);
   if ((flags & PAGE_CLEAN) !== 0) cpu.mem.pageFlags[page] = flags & ~PAGE_CLEAN;
   const ram = cpu.mem.ram;
   const to = pa >>> 0;
-  for (let i = 0; i < n; i++) ram[to + i] = data[at + i];
+  for (let i = 0; i < n; i++) ram[to + i] = data[from + i];
 }
 
 /** Effective address of a recipe: base + index · 2^scale + displacement, cut to the address size. */

@@ -5,7 +5,7 @@
  */
 import type { Insn } from '../decoder/insn.ts';
 import { ALU_ADC, ALU_ADD, ALU_AND, ALU_CMP, ALU_OR, ALU_SBB, ALU_TEST, ALU_XOR } from '../decoder/op.ts';
-import { loadSized, storeSized } from './access.ts';
+import { loadForUpdate, loadSized, storeSized } from './access.ts';
 import { type Cpu, FAULT_NONE } from './cpu.ts';
 import { getCf, LAZY_AUX, LAZY_RESULT, setFlagsAdd, setFlagsLogic, setFlagsSub } from './flags.ts';
 
@@ -48,13 +48,14 @@ export function alu(lazy: Int32Array, operation: number, a: number, b: number, s
 
 /** Memory-destination form: loads, computes, stores. On a fault neither memory nor flags have changed. */
 export function aluStore(cpu: Cpu, insn: Insn, ea: number, size: number, b: number): void {
-  const a = loadSized(cpu, insn.seg, ea, size);
+  const isCompare = insn.sub >= ALU_CMP;
+  const a = isCompare ? loadSized(cpu, insn.seg, ea, size) : loadForUpdate(cpu, insn.seg, ea, size);
   if (cpu.fault !== FAULT_NONE) return;
   const lazy = cpu.lazy;
   const result = lazy[LAZY_RESULT];
   const aux = lazy[LAZY_AUX];
   const r = alu(lazy, insn.sub, a, b, size);
-  if (insn.sub >= ALU_CMP) return;
+  if (isCompare) return;
   storeSized(cpu, insn.seg, ea, size, r);
   if (cpu.fault !== FAULT_NONE) {
     lazy[LAZY_RESULT] = result;

@@ -5,7 +5,7 @@
  */
 import type { Insn } from '../decoder/insn.ts';
 import { Op } from '../decoder/op.ts';
-import { effectiveAddress, loadSized, raise, storeSized } from './access.ts';
+import { effectiveAddress, loadForUpdate, raise, storeSized } from './access.ts';
 import { type Cpu, FAULT_NONE } from './cpu.ts';
 import {
   getCf,
@@ -17,7 +17,7 @@ import {
   setOf,
   signExtend,
 } from './flags.ts';
-import { readDst, readSrc, writeDst, writeReg } from './operand.ts';
+import { readDst, readDstForUpdate, readSrc, writeDst, writeReg } from './operand.ts';
 import { AL, AX, DE_VECTOR, DX, EAX, EDX } from './registers.ts';
 import { COLD_NEXT } from './status.ts';
 
@@ -27,7 +27,7 @@ const HIGH = 0x1_0000_0000;
 export function incDecMem(cpu: Cpu, insn: Insn): number {
   const step = insn.op >= Op.DecMem8 ? -1 : 1;
   const ea = effectiveAddress(cpu.gpr, insn);
-  const a = loadSized(cpu, insn.seg, ea, insn.size);
+  const a = loadForUpdate(cpu, insn.seg, ea, insn.size);
   if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
   const r = signExtend(a + step, insn.size);
   storeSized(cpu, insn.seg, ea, insn.size, r);
@@ -37,7 +37,7 @@ export function incDecMem(cpu: Cpu, insn: Insn): number {
 
 /** CF ← (DEST ≠ 0); DEST ← −DEST. */
 export function neg(cpu: Cpu, insn: Insn): number {
-  const a = readDst(cpu, insn, insn.size);
+  const a = readDstForUpdate(cpu, insn, insn.size);
   if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
   const r = -a | 0;
   writeDst(cpu, insn, insn.size, r);
@@ -47,7 +47,7 @@ export function neg(cpu: Cpu, insn: Insn): number {
 
 /** DEST ← NOT DEST; no flags. */
 export function not(cpu: Cpu, insn: Insn): number {
-  const a = readDst(cpu, insn, insn.size);
+  const a = readDstForUpdate(cpu, insn, insn.size);
   if (cpu.fault === FAULT_NONE) writeDst(cpu, insn, insn.size, ~a);
   return COLD_NEXT;
 }

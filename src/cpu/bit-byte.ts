@@ -4,7 +4,7 @@
  * Intel SDM vol. 1, “Bit and Byte Instructions”.
  */
 import { FORM_REG, type Insn } from '../decoder/insn.ts';
-import { effectiveAddress, loadSized, storeSized } from './access.ts';
+import { effectiveAddress, loadForUpdate, loadSized, storeSized } from './access.ts';
 import { type Cpu, FAULT_NONE } from './cpu.ts';
 import { getStatusFlags, setCf, setStatusFlags, setZf, signExtend, testCondition } from './flags.ts';
 import { readReg, readSrc, writeDst, writeReg } from './operand.ts';
@@ -18,7 +18,10 @@ function changeBit(sub: number, value: number, mask: number): number {
 
 function bitOperation(cpu: Cpu, insn: Insn, ea: number, bit: number): number {
   const size = insn.size;
-  const value = insn.form === FORM_REG ? readReg(cpu, insn.dst, size) : loadSized(cpu, insn.seg, ea, size);
+  let value: number;
+  if (insn.form === FORM_REG) value = readReg(cpu, insn.dst, size);
+  else if (insn.sub === 0) value = loadSized(cpu, insn.seg, ea, size);
+  else value = loadForUpdate(cpu, insn.seg, ea, size);
   if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
   if (insn.sub !== 0) {
     const changed = changeBit(insn.sub, value, 1 << bit);

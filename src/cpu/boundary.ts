@@ -22,8 +22,9 @@ import {
 import { deliverDebugException, exceptionExit, isIntercepted } from './debug-exception.ts';
 import { deliverEvent } from './exceptions.ts';
 import { deliverNmi, interruptAllowed, nmiAllowed } from './interrupts.ts';
+import { privilegeChanged } from './privilege.ts';
 import { EVENT_EXCEPTION, EVENT_SOFTWARE } from './protected-delivery.ts';
-import { BP_VECTOR, DB_VECTOR, X86_CR0_PG } from './registers.ts';
+import { BP_VECTOR, DB_VECTOR } from './registers.ts';
 
 /** No reason to leave. */
 export const NO_EXIT = -1;
@@ -44,6 +45,7 @@ function deliverQueued(cpu: Cpu): void {
 
 /** Handles what is due at `cpu.eip`. @returns an exit reason, or {@link NO_EXIT} when the next instruction may run. */
 export function boundary(cpu: Cpu): number {
+  privilegeChanged(cpu);
   if (cpu.debug.hits !== 0) takeHits(cpu);
   if (cpu.queuedVector >= 0) deliverQueued(cpu);
   // Behind a load of SS, its data breakpoint waits for the end of the next instruction.
@@ -56,10 +58,6 @@ export function boundary(cpu: Cpu): number {
   if (cpu.pendingNmi !== 0 && nmiAllowed(cpu)) deliverNmi(cpu);
   if (cpu.activityState !== ACTIVITY_ACTIVE) {
     return cpu.activityState === ACTIVITY_HLT ? EXIT_REASON_HLT : EXIT_REASON_TRIPLE_FAULT;
-  }
-  if ((cpu.cr0 & X86_CR0_PG) !== 0) {
-    cpu.fault = FAULT_INTERNAL;
-    cpu.internalError = 'paging (CR0.PG = 1) is not built yet';
   }
   if (cpu.fault === FAULT_INTERNAL) {
     cpu.fault = FAULT_NONE;

@@ -2,7 +2,7 @@
  * Breakpoints of DR0–DR3: what an instruction fetch, a memory access or a port access meets.
  *
  * Nothing here is asked while `cpu.debug.armed` is 0. Pages with instruction breakpoints have no fetch window, so that
- * every fetch from them comes to {@link fetchStops}; pages with data breakpoints are PAGE_WATCHED, so that every access
+ * every fetch from them comes to {@link fetchStops}; pages with data breakpoints are TLB_WATCHED, so that every access
  * takes the slow path, which asks {@link checkDataBreakpoints}.
  *
  * Intel SDM vol. 3B, “Debug Exceptions”.

@@ -13,12 +13,16 @@ import * as debug from './debug-registers.ts';
 import * as decimal from './decimal.ts';
 import * as flags from './flag-control.ts';
 import * as fpu from './fpu-escape.ts';
-import { realOrV86Only, requireIopl, requireIopl3InV86, requirePrivilege } from './privilege.ts';
+import { iret } from './interrupt-return.ts';
+import { requirePrivilege } from './privilege.ts';
+import { arpl, larLsl, verrVerw } from './selector-checks.ts';
 import { shiftRotate, shld, shrd } from './shift-rotate.ts';
 import * as stack from './stack-transfer.ts';
 import { COLD_NEXT } from './status.ts';
 import { stringOperation } from './strings.ts';
+import { sysenter, sysexit } from './sysenter.ts';
 import * as system from './system.ts';
+import { lldt, ltr, storeSystemSegment } from './system-segments.ts';
 
 /** Runs one instruction; `cpu.eip` stands at it. @returns COLD_* (status.ts). */
 export type ColdOperation = (cpu: Cpu, insn: Insn) => number;
@@ -28,19 +32,9 @@ function privileged(run: ColdOperation): ColdOperation {
   return (cpu, insn) => (requirePrivilege(cpu) ? run(cpu, insn) : COLD_NEXT);
 }
 
-/** CLI and STI: CPL must not exceed IOPL. */
-function ioplSensitive(run: ColdOperation): ColdOperation {
-  return (cpu, insn) => (requireIopl(cpu) ? run(cpu, insn) : COLD_NEXT);
-}
-
-/** PUSHF, POPF, IRET and INT n: virtual-8086 mode wants IOPL 3. */
-function iopl3InV86(run: ColdOperation): ColdOperation {
-  return (cpu, insn) => (requireIopl3InV86(cpu) ? run(cpu, insn) : COLD_NEXT);
-}
-
-/** Has no protected-mode form yet. */
-function realOrV86(what: string, run: ColdOperation): ColdOperation {
-  return (cpu, insn) => (realOrV86Only(cpu, what) ? run(cpu, insn) : COLD_NEXT);
+/** #UD in real and virtual-8086 mode. */
+function protectedOnly(run: ColdOperation): ColdOperation {
+  return (cpu, insn) => (cpu.isProtected ? run(cpu, insn) : system.undefinedOpcode(cpu, insn));
 }
 
 // biome-ignore format: one operation a line, columns aligned.
@@ -56,22 +50,22 @@ const ENTRIES: readonly (readonly [number, ColdOperation])[] = [
   [Op.Popcnt, bits.popcnt], [Op.Lzcnt, bits.lzcnt], [Op.Tzcnt, bits.tzcnt], [Op.Crc32, bits.crc32], [Op.Setcc, bits.setcc],
   [Op.Daa, decimal.daa], [Op.Das, decimal.das], [Op.Aaa, decimal.aaa], [Op.Aas, decimal.aas],
   [Op.Aam, decimal.aam], [Op.Aad, decimal.aad],
-  [Op.MovFromSreg, data.movFromSreg], [Op.MovToSreg, realOrV86('a segment register load', data.movToSreg)], [Op.Xchg, data.xchg],
+  [Op.MovFromSreg, data.movFromSreg], [Op.MovToSreg, data.movToSreg], [Op.Xchg, data.xchg],
   [Op.Movzx, data.movzx], [Op.Movsx, data.movsx], [Op.Cmov, data.cmov], [Op.Bswap, data.bswap], [Op.Xadd, data.xadd],
   [Op.Cmpxchg, data.cmpxchg], [Op.Cmpxchg8b, data.cmpxchg8b], [Op.Movbe, data.movbe],
   [Op.Cbw, data.cbw], [Op.Cwde, data.cwde], [Op.Cwd, data.cwd], [Op.Cdq, data.cdq], [Op.Xlat, data.xlat],
-  [Op.LoadFarPointer, realOrV86('a segment register load', data.loadFarPointer)],
+  [Op.LoadFarPointer, data.loadFarPointer],
   [Op.PushImm, stack.pushImm], [Op.PushMem, stack.pushMem], [Op.PopMem, stack.popMem],
-  [Op.PushSreg, stack.pushSreg], [Op.PopSreg, realOrV86('a segment register load', stack.popSreg)], [Op.Pusha, stack.pusha], [Op.Popa, stack.popa],
+  [Op.PushSreg, stack.pushSreg], [Op.PopSreg, stack.popSreg], [Op.Pusha, stack.pusha], [Op.Popa, stack.popa],
   [Op.Enter, stack.enter], [Op.Leave, stack.leave],
   [Op.Clc, flags.clc], [Op.Stc, flags.stc], [Op.Cmc, flags.cmc], [Op.Cld, flags.cld], [Op.Std, flags.std],
-  [Op.Cli, ioplSensitive(flags.cli)], [Op.Sti, ioplSensitive(flags.sti)], [Op.Lahf, flags.lahf], [Op.Sahf, flags.sahf],
-  [Op.Pushf, iopl3InV86(flags.pushf)], [Op.Popf, iopl3InV86(flags.popf)], [Op.Salc, flags.salc],
+  [Op.Cli, flags.cli], [Op.Sti, flags.sti], [Op.Lahf, flags.lahf], [Op.Sahf, flags.sahf],
+  [Op.Pushf, flags.pushf], [Op.Popf, flags.popf], [Op.Salc, flags.salc],
   [Op.JmpIndirect, control.jmpIndirect], [Op.CallIndirect, control.callIndirect],
-  [Op.JmpFar, realOrV86('a far jump', control.jmpFar)], [Op.CallFar, realOrV86('a far call', control.callFar)],
-  [Op.JmpFarMem, realOrV86('a far jump', control.jmpFarMem)], [Op.CallFarMem, realOrV86('a far call', control.callFarMem)],
-  [Op.RetImm, control.retImm], [Op.Retf, realOrV86('a far return', control.retf)], [Op.Iret, realOrV86('IRET', iopl3InV86(control.iret))],
-  [Op.Int, iopl3InV86(control.int)], [Op.Int3, control.int3], [Op.Int1, control.int1], [Op.Into, control.into],
+  [Op.JmpFar, control.jmpFar], [Op.CallFar, control.callFar],
+  [Op.JmpFarMem, control.jmpFarMem], [Op.CallFarMem, control.callFarMem],
+  [Op.RetImm, control.retImm], [Op.Retf, control.retf], [Op.Iret, iret],
+  [Op.Int, control.int], [Op.Int3, control.int3], [Op.Int1, control.int1], [Op.Into, control.into],
   [Op.Bound, control.bound], [Op.Loope, control.loopcc], [Op.Loopne, control.loopcc], [Op.Jcxz, control.jcxz],
   [Op.Movs, stringOperation], [Op.Cmps, stringOperation], [Op.Stos, stringOperation], [Op.Lods, stringOperation],
   [Op.Scas, stringOperation],
@@ -81,8 +75,12 @@ const ENTRIES: readonly (readonly [number, ColdOperation])[] = [
   [Op.MovToDr, privileged(debug.movToDr)],
   [Op.Lgdt, privileged(system.loadTable)], [Op.Lidt, privileged(system.loadTable)], [Op.Sgdt, system.storeTable], [Op.Sidt, system.storeTable],
   [Op.Smsw, system.smsw], [Op.Lmsw, privileged(system.lmsw)], [Op.Clts, privileged(system.clts)],
-  [Op.Invd, privileged(system.nothing)], [Op.Invlpg, privileged(system.nothing)],
-  [Op.ProtectedOnly, realOrV86('this system instruction', system.undefinedOpcode)], [Op.Sysenter, system.sysenter],
+  [Op.Invd, privileged(system.nothing)], [Op.Invlpg, privileged(system.invlpg)],
+  [Op.Sldt, protectedOnly(storeSystemSegment)], [Op.Str, protectedOnly(storeSystemSegment)],
+  [Op.Lldt, protectedOnly(privileged(lldt))], [Op.Ltr, protectedOnly(privileged(ltr))],
+  [Op.Lar, protectedOnly(larLsl)], [Op.Lsl, protectedOnly(larLsl)], [Op.Arpl, protectedOnly(arpl)],
+  [Op.Verr, protectedOnly(verrVerw)], [Op.Verw, protectedOnly(verrVerw)],
+  [Op.Sysenter, sysenter], [Op.Sysexit, sysexit],
   [Op.Esc, fpu.esc], [Op.Wait, fpu.wait],
   [Op.Undefined, system.undefinedOpcode], [Op.TooLong, system.tooLong],
 ];

@@ -1,6 +1,6 @@
 /**
- * Transfers of control that have no hot case: indirect and far jumps and calls, returns, software interrupts, IRET, BOUND,
- * LOOPcc, JCXZ.
+ * Transfers of control that have no hot case: indirect and far jumps and calls, returns, software interrupts, BOUND,
+ * LOOPcc, JCXZ. (IRET: interrupt-return.ts.)
  *
  * Intel SDM vol. 1, “Control Transfer Instructions”.
  */
@@ -10,14 +10,25 @@ import { effectiveAddress, load16, loadSized, probeStore, raise } from './access
 import { type Cpu, FAULT_NONE } from './cpu.ts';
 import { deliverDebugException, exceptionExit, isIntercepted } from './debug-exception.ts';
 import { deliverEvent } from './exceptions.ts';
-import { loadIretFlags } from './flag-control.ts';
+import { retfProtected } from './far-return.ts';
+import { farCallProtected, farJumpProtected } from './far-transfer.ts';
 import { getOf, getZf, signExtend } from './flags.ts';
 import { readDst, readReg } from './operand.ts';
 import { EVENT_SOFTWARE } from './protected-delivery.ts';
-import { BP_VECTOR, BR_VECTOR, DB_VECTOR, ECX, ESP, GP_VECTOR, OF_VECTOR } from './registers.ts';
-import { codeOffsetAllowed, loadSegmentReal } from './segments.ts';
+import {
+  BP_VECTOR,
+  BR_VECTOR,
+  DB_VECTOR,
+  ECX,
+  ESP,
+  GP_VECTOR,
+  OF_VECTOR,
+  X86_EFLAGS_VM,
+} from './registers.ts';
+import { codeOffsetAllowed, loadSegmentReal, loadSegmentV86 } from './segments.ts';
 import { drop, peek, push, stackMask } from './stack.ts';
 import { COLD_EVENT, COLD_EXIT, COLD_JUMP, COLD_NEXT } from './status.ts';
+import { INT_REDIRECTED, INT_THROUGH_IDT, virtualInterrupt } from './virtual-8086.ts';
 
 /** Near transfer to `target`; #GP(0) beyond the limit. @returns whether it was allowed. */
 function nearTarget(cpu: Cpu, target: number): boolean {
@@ -44,16 +55,24 @@ export function callIndirect(cpu: Cpu, insn: Insn): number {
   return COLD_JUMP;
 }
 
-/** Real mode: CS ← selector, EIP ← offset; an offset beyond the limit is #GP(0). */
-function farJump(cpu: Cpu, selector: number, offset: number): number {
+/** CS ← selector in real and virtual-8086 mode. */
+function loadCode(cpu: Cpu, selector: number): void {
+  if ((cpu.sysFlags & X86_EFLAGS_VM) !== 0) loadSegmentV86(cpu, SEG_CS, selector);
+  else loadSegmentReal(cpu, SEG_CS, selector);
+}
+
+/** CS ← selector, EIP ← offset; an offset beyond the limit is #GP(0). Protected mode: far-transfer.ts. */
+function farJump(cpu: Cpu, insn: Insn, selector: number, offset: number): number {
+  if (cpu.isProtected) return farJumpProtected(cpu, insn, selector, offset);
   if (!nearTarget(cpu, offset)) return COLD_NEXT;
-  loadSegmentReal(cpu, SEG_CS, selector);
+  loadCode(cpu, selector);
   cpu.eip = offset;
   return COLD_JUMP;
 }
 
-/** Push(CS); Push(EIP); then as a far jump. Both slots are checked first. */
+/** Push(CS); Push(EIP); then as a far jump. Both slots are checked first. Protected mode: far-transfer.ts. */
 function farCall(cpu: Cpu, insn: Insn, selector: number, offset: number): number {
+  if (cpu.isProtected) return farCallProtected(cpu, insn, selector, offset);
   const size = insn.opSize;
   const mask = stackMask(cpu);
   const sp = cpu.gpr[ESP];
@@ -62,12 +81,12 @@ function farCall(cpu: Cpu, insn: Insn, selector: number, offset: number): number
   if (!nearTarget(cpu, offset)) return COLD_NEXT;
   push(cpu, size, cpu.segSelector[SEG_CS]);
   push(cpu, size, (cpu.eip + insn.len) | 0);
-  return farJump(cpu, selector, offset);
+  return farJump(cpu, insn, selector, offset);
 }
 
 /** CS:EIP ← ptr16:16 or ptr16:32 */
 export function jmpFar(cpu: Cpu, insn: Insn): number {
-  return farJump(cpu, insn.imm2, insn.imm);
+  return farJump(cpu, insn, insn.imm2, insn.imm);
 }
 
 /** Push(CS); Push(EIP); CS:EIP ← ptr16:16 or ptr16:32 */
@@ -81,7 +100,7 @@ export function jmpFarMem(cpu: Cpu, insn: Insn): number {
   const offset = loadSized(cpu, insn.seg, ea, insn.opSize);
   const selector = load16(cpu, insn.seg, (ea + insn.opSize) & insn.addrMask);
   if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
-  return farJump(cpu, selector, offset);
+  return farJump(cpu, insn, selector, offset);
 }
 
 /** Push(CS); Push(EIP); CS:EIP ← m16:16 or m16:32 */
@@ -102,30 +121,16 @@ export function retImm(cpu: Cpu, insn: Insn): number {
   return COLD_JUMP;
 }
 
-/** EIP ← Pop(); CS ← Pop(); ESP ← ESP + imm16 */
+/** EIP ← Pop(); CS ← Pop(); ESP ← ESP + imm16. Protected mode: far-return.ts. */
 export function retf(cpu: Cpu, insn: Insn): number {
+  if (cpu.isProtected) return retfProtected(cpu, insn);
   const size = insn.opSize;
   const offset = peek(cpu, size, 0);
   const selector = peek(cpu, size, size);
   if (cpu.fault !== FAULT_NONE || !nearTarget(cpu, offset)) return COLD_NEXT;
   drop(cpu, 2 * size + (insn.imm & 0xffff));
-  loadSegmentReal(cpu, SEG_CS, selector);
+  loadCode(cpu, selector);
   cpu.eip = offset;
-  return COLD_JUMP;
-}
-
-/** EIP ← Pop(); CS ← Pop(); EFLAGS ← Pop(); NMIs are open again */
-export function iret(cpu: Cpu, insn: Insn): number {
-  const size = insn.opSize;
-  const offset = peek(cpu, size, 0);
-  const selector = peek(cpu, size, size);
-  const image = peek(cpu, size, 2 * size);
-  if (cpu.fault !== FAULT_NONE || !nearTarget(cpu, offset)) return COLD_NEXT;
-  drop(cpu, 3 * size);
-  loadSegmentReal(cpu, SEG_CS, selector);
-  cpu.eip = offset;
-  loadIretFlags(cpu, image, size);
-  cpu.nmiMasked = 0;
   return COLD_JUMP;
 }
 
@@ -137,12 +142,17 @@ function softwareInterrupt(cpu: Cpu, insn: Insn, vector: number): number {
   return COLD_EVENT;
 }
 
-/** INT imm8 */
+/** INT imm8. In virtual-8086 mode IOPL and the redirection map decide (virtual-8086.ts). */
 export function int(cpu: Cpu, insn: Insn): number {
-  return softwareInterrupt(cpu, insn, insn.imm & 0xff);
+  const vector = insn.imm & 0xff;
+  if ((cpu.sysFlags & X86_EFLAGS_VM) !== 0) {
+    const way = virtualInterrupt(cpu, vector, (cpu.eip + insn.len) | 0);
+    if (way !== INT_THROUGH_IDT) return way === INT_REDIRECTED ? COLD_EVENT : COLD_NEXT;
+  }
+  return softwareInterrupt(cpu, insn, vector);
 }
 
-/** INT3: #BP, a trap; or out to the host, with EIP at the instruction */
+/** INT3: #BP, a trap; or out to the host, with EIP at the instruction. Neither IOPL nor the redirection map has a say. */
 export function int3(cpu: Cpu, insn: Insn): number {
   if (isIntercepted(cpu, BP_VECTOR)) {
     exceptionExit(cpu, BP_VECTOR, 0, insn.len);
@@ -151,7 +161,7 @@ export function int3(cpu: Cpu, insn: Insn): number {
   return softwareInterrupt(cpu, insn, BP_VECTOR);
 }
 
-/** INT1: #DB without a condition in DR6. Not a software interrupt: the gate's DPL does not count. */
+/** INT1: #DB without a condition in DR6; unlike INT n it does not ask for the gate's DPL, and EXT is set. */
 export function int1(cpu: Cpu, insn: Insn): number {
   if (isIntercepted(cpu, DB_VECTOR)) {
     exceptionExit(cpu, DB_VECTOR, 0, insn.len);

@@ -3,12 +3,13 @@
  * interpreter.ts (execution), access.ts (memory operands), exceptions.ts (delivery).
  */
 import { DecodeCache } from '../decoder/decode-cache.ts';
-import { type Insn, SEG_CS, SEG_TR } from '../decoder/insn.ts';
+import { type Insn, SEG_CS, SEG_SS, SEG_TR } from '../decoder/insn.ts';
 import { DebugState } from './debug-state.ts';
 import { FetchWindow } from './fetch-window.ts';
 import type { GuestMemory } from './memory.ts';
 import {
   AR_DB,
+  AR_DPL_SHIFT,
   AR_P,
   AR_REAL_CODE,
   AR_REAL_DATA,
@@ -20,8 +21,10 @@ import {
   GPR_SLOTS,
   X86_CR0_ET,
   X86_CR0_PE,
+  X86_CR0_PG,
   X86_EFLAGS_VM,
 } from './registers.ts';
+import { type Tlb, Tlbs } from './tlb.ts';
 
 /** `Cpu.fault` when nothing is wrong. */
 export const FAULT_NONE = 0;
@@ -76,6 +79,12 @@ export class Cpu {
   readonly mem: GuestMemory;
   readonly cache: DecodeCache;
   readonly window = new FetchWindow();
+  /** Where linear addresses lead. */
+  readonly tlbs = new Tlbs();
+  /** The table of the program that runs, by its privilege level; see {@link selectTlb}. */
+  space: Tlb = this.tlbs.supervisor;
+  /** `space.entries`, for the fast path of access.ts. */
+  tlb: Int32Array = this.space.entries;
   /** The engine that runs this CPU, made at its first run (interpreter.ts). */
   runner: ((budget: number) => number) | null = null;
 
@@ -98,7 +107,8 @@ export class Cpu {
   /**
    * Fast limit check: offset `o` of a `2^k`-byte access through segment `s` is good when
    * `(o ^ 0x80000000) < segBound[s << 3 | k]` (reads) or `[s << 3 | 4 | k]` (writes), compared as int32.
-   * A segment that is not plain expand-up data or code has no good offset here and takes the slow check.
+   * A segment that is not plain expand-up data or code has no good offset here and takes the slow check; so do words and
+   * doublewords while alignment is checked. `[SEG_CS << 3 | 3]` bounds the targets of transfers.
    */
   readonly segBound = new Int32Array(64);
 
@@ -110,12 +120,21 @@ export class Cpu {
   cr2 = 0;
   cr3 = 0;
   cr4 = 0;
+  /** IA32_EFER: only NXE exists. */
+  efer = 0;
+  /** PAE: the page-directory-pointer registers, four pairs of doublewords. */
+  readonly pdptes = new Int32Array(8);
   /** DR0–DR3, DR6, DR7 as the guest sees them; what is in force is in {@link debug}. */
   readonly dr = new Int32Array(8);
   readonly debug = new DebugState();
 
-  /** −1, or ~0x100000 with the A20 gate closed. */
-  a20Mask = -1;
+  #a20Mask = -1;
+  /** 1 while misaligned accesses are #AC. Only privilege.ts sets it. */
+  alignmentArmed = 0;
+  /** IA32_SYSENTER_CS, _ESP, _EIP. */
+  sysenterCs = 0;
+  sysenterEsp = 0;
+  sysenterEip = 0;
   /** KVM_X86_SHADOW_INT_* after STI, MOV SS, POP SS. */
   interruptShadow = 0;
   activityState = ACTIVITY_ACTIVE;
@@ -123,6 +142,8 @@ export class Cpu {
   /** A fault raised by the instruction that is executing (FAULT_*). */
   fault = FAULT_NONE;
   faultErrorCode = 0;
+  /** The linear address of a #PF in `fault`; CR2 gets it when the fault is delivered. */
+  faultAddress = 0;
   /** What an exit with EXIT_QUAL_INTERNAL is about. */
   internalError = '';
   /** An exception to deliver at the next entry (queued by the emulator): vector, or −1. */
@@ -159,6 +180,7 @@ export class Cpu {
   /** VM-exit interruption information; 0 when EXIT_REASON_EXCEPTION_NMI is not about an exception. */
   exitInterruptionInfo = 0;
   exitGuestLinearAddress = 0;
+  /** Unsigned, up to 36 bits. */
   exitGuestPhysicalAddress = 0;
   /** The instruction that caused the exit: the emulator never decodes again. */
   exitInsn: Insn | null = null;
@@ -189,11 +211,13 @@ export class Cpu {
     this.mem = mem;
     this.cache = cache;
     mem.code = cache;
+    mem.translations = this.tlbs;
     this.reset();
   }
 
   /** Power-up state. Intel SDM vol. 3A, “Processor State After Reset”. */
   reset(): void {
+    this.alignmentArmed = 0;
     this.gpr.fill(0);
     // EDX: family 6 stepping information, as KVM sets it (kvm_vcpu_reset: 0x600).
     this.gpr[2] = 0x600;
@@ -201,6 +225,8 @@ export class Cpu {
     this.lazy[1] = 0x100;
     this.sysFlags = 2;
     this.eip = 0xfff0;
+    // First CR0: what a segment allows depends on PE.
+    this.cr0 = 0x60000010;
     for (let seg = 0; seg < 6; seg++) this.setSegment(seg, 0, 0, 0xffff, AR_REAL_DATA);
     this.setSegment(SEG_CS, 0xf000, 0xffff0000 | 0, 0xffff, AR_REAL_CODE);
     this.setSegment(SEG_TR, 0, 0, 0xffff, AR_P | 0xb);
@@ -209,10 +235,15 @@ export class Cpu {
     this.gdtLimit = 0xffff;
     this.idtBase = 0;
     this.idtLimit = 0xffff;
-    this.cr0 = 0x60000010;
     this.cr2 = 0;
     this.cr3 = 0;
     this.cr4 = 0;
+    this.efer = 0;
+    this.pdptes.fill(0);
+    this.flushTlb();
+    this.sysenterCs = 0;
+    this.sysenterEsp = 0;
+    this.sysenterEip = 0;
     this.dr.fill(0);
     this.dr[6] = 0xffff0ff0 | 0;
     this.dr[7] = 0x400;
@@ -229,6 +260,35 @@ export class Cpu {
     this.repStarted = 0;
     this.repSuspended = 0;
     this.attention = 1;
+  }
+
+  /** −1, or ~0x100000 with the A20 gate closed. */
+  get a20Mask(): number {
+    return this.#a20Mask;
+  }
+
+  set a20Mask(mask: number) {
+    this.#a20Mask = mask;
+    this.flushTlb();
+  }
+
+  /** Forgets all translations. Whoever sets CR0, CR3, CR4, EFER or PDPTEs without control-registers.ts calls it. */
+  flushTlb(): void {
+    this.tlbs.flush(false);
+    this.selectTlb();
+    this.attention = 1;
+  }
+
+  /**
+   * Makes `space` follow the privilege level. Loading SS does it; so must whatever else changes the level (CR0.PE and PG,
+   * EFLAGS.VM without a load of SS).
+   */
+  selectTlb(): void {
+    const isPaged = (this.cr0 & X86_CR0_PG) !== 0;
+    const isLevel3 =
+      (this.sysFlags & X86_EFLAGS_VM) !== 0 || ((this.segAttr[SEG_SS] >> AR_DPL_SHIFT) & 3) === 3;
+    this.space = isPaged && isLevel3 ? this.tlbs.user : this.tlbs.supervisor;
+    this.tlb = this.space.entries;
   }
 
   /** PE set and VM clear. */
@@ -248,6 +308,7 @@ export class Cpu {
     this.segLimit[seg] = limit;
     this.segAttr[seg] = attr;
     this.updateSegBound(seg);
+    if (seg === SEG_SS) this.selectTlb();
   }
 
   /** Recomputes {@link segBound} after limit, access rights or CR0.PE changed. */
@@ -260,9 +321,11 @@ export class Cpu {
     const expandUp = code || (attr & AR_TYPE_EXPAND_DOWN) === 0;
     const readable = usable && expandUp && (!code || real || (attr & AR_TYPE_WRITABLE) !== 0);
     const writable = usable && expandUp && (real || (!code && (attr & AR_TYPE_WRITABLE) !== 0));
+    this.segBound[(seg << 3) | 3] = Math.min(limit + 1, 0xffffffff) ^ SIGN;
     for (let k = 0; k < 3; k++) {
       const last = limit - ((1 << k) - 1);
-      const bound = last < 0 ? 0 : Math.min(last + 1, 0xffffffff);
+      const refused = last < 0 || (k > 0 && this.alignmentArmed !== 0);
+      const bound = refused ? 0 : Math.min(last + 1, 0xffffffff);
       this.segBound[(seg << 3) | k] = (readable ? bound : 0) ^ SIGN;
       this.segBound[(seg << 3) | 4 | k] = (writable ? bound : 0) ^ SIGN;
     }

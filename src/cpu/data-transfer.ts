@@ -9,7 +9,7 @@ import {
   effectiveAddress,
   load8,
   load16,
-  load32,
+  loadForUpdate,
   loadSized,
   probeStore,
   store32,
@@ -17,18 +17,23 @@ import {
 } from './access.ts';
 import { type Cpu, FAULT_NONE, KVM_X86_SHADOW_INT_MOV_SS } from './cpu.ts';
 import { setFlagsAdd, setFlagsSub, setZf, signExtend, testCondition } from './flags.ts';
-import { readDst, readReg, readSrc, writeDst, writeReg } from './operand.ts';
+import { readDstForUpdate, readReg, readSrc, writeDst, writeReg } from './operand.ts';
 import { AL, AX, DX, EAX, EBX, ECX, EDX } from './registers.ts';
-import { loadSegmentReal } from './segments.ts';
+import { loadSegment } from './segments.ts';
 import { COLD_NEXT } from './status.ts';
 
-/** MOV and POP to a segment register: to SS they hold interrupts and traps back for one instruction (LSS does not). */
-export function loadSegment(cpu: Cpu, seg: number, selector: number): void {
-  loadSegmentReal(cpu, seg, selector);
+/**
+ * MOV and POP to a segment register: to SS they hold interrupts and traps back for one instruction (LSS does not).
+ *
+ * @returns false with a fault raised and nothing loaded.
+ */
+export function loadSegmentShadowed(cpu: Cpu, seg: number, selector: number): boolean {
+  if (!loadSegment(cpu, seg, selector)) return false;
   if (seg === SEG_SS) {
     cpu.interruptShadow = KVM_X86_SHADOW_INT_MOV_SS;
     cpu.attention = 1;
   }
+  return true;
 }
 
 /** A memory destination is always 16 bits; a 32-bit register gets zeros above. */
@@ -43,13 +48,13 @@ export function movFromSreg(cpu: Cpu, insn: Insn): number {
 export function movToSreg(cpu: Cpu, insn: Insn): number {
   const selector =
     insn.form === FORM_REG ? cpu.r16[insn.src] : load16(cpu, insn.seg, effectiveAddress(cpu.gpr, insn));
-  if (cpu.fault === FAULT_NONE) loadSegment(cpu, insn.dst, selector);
+  if (cpu.fault === FAULT_NONE) loadSegmentShadowed(cpu, insn.dst, selector);
   return COLD_NEXT;
 }
 
 /** TEMP ← DEST; DEST ← SRC; SRC ← TEMP */
 export function xchg(cpu: Cpu, insn: Insn): number {
-  const a = readDst(cpu, insn, insn.size);
+  const a = readDstForUpdate(cpu, insn, insn.size);
   if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
   writeDst(cpu, insn, insn.size, readReg(cpu, insn.src, insn.size));
   if (cpu.fault === FAULT_NONE) writeReg(cpu, insn.src, insn.size, a);
@@ -90,7 +95,7 @@ export function bswap(cpu: Cpu, insn: Insn): number {
 
 /** TEMP ← SRC + DEST; SRC ← DEST; DEST ← TEMP */
 export function xadd(cpu: Cpu, insn: Insn): number {
-  const a = readDst(cpu, insn, insn.size);
+  const a = readDstForUpdate(cpu, insn, insn.size);
   if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
   const b = readReg(cpu, insn.src, insn.size);
   const r = (a + b) | 0;
@@ -105,7 +110,7 @@ export function xadd(cpu: Cpu, insn: Insn): number {
 /** IF accumulator = DEST THEN ZF ← 1; DEST ← SRC ELSE ZF ← 0; accumulator ← DEST (DEST is written in both cases) */
 export function cmpxchg(cpu: Cpu, insn: Insn): number {
   const size = insn.size;
-  const dest = readDst(cpu, insn, size);
+  const dest = readDstForUpdate(cpu, insn, size);
   if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
   const acc = readReg(cpu, EAX, size);
   const equal = dest === acc;
@@ -120,8 +125,8 @@ export function cmpxchg(cpu: Cpu, insn: Insn): number {
 export function cmpxchg8b(cpu: Cpu, insn: Insn): number {
   const ea = effectiveAddress(cpu.gpr, insn);
   const ea4 = (ea + 4) & insn.addrMask;
-  const low = load32(cpu, insn.seg, ea);
-  const high = load32(cpu, insn.seg, ea4);
+  const low = loadForUpdate(cpu, insn.seg, ea, 4);
+  const high = loadForUpdate(cpu, insn.seg, ea4, 4);
   if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
   if (!probeStore(cpu, insn.seg, ea, 4) || !probeStore(cpu, insn.seg, ea4, 4)) return COLD_NEXT;
   const gpr = cpu.gpr;
@@ -185,7 +190,6 @@ export function loadFarPointer(cpu: Cpu, insn: Insn): number {
   const offset = loadSized(cpu, insn.seg, ea, insn.opSize);
   const selector = load16(cpu, insn.seg, (ea + insn.opSize) & insn.addrMask);
   if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
-  loadSegmentReal(cpu, insn.sub, selector);
-  writeReg(cpu, insn.dst, insn.opSize, offset);
+  if (loadSegment(cpu, insn.sub, selector)) writeReg(cpu, insn.dst, insn.opSize, offset);
   return COLD_NEXT;
 }

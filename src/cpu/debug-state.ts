@@ -38,10 +38,6 @@ export const ARMED_CODE = 1;
 export const ARMED_DATA = 2;
 export const ARMED_IO = 4;
 
-/** Four breakpoints, and a second page each where the A20 gate can fold one. */
-const MAX_WATCHED = 8;
-const A20_PAGE = 1 << (20 - PAGE_SHIFT);
-
 /** Breakpoint registers of one processor. */
 export class DebugState {
   /** DR0–DR3 and DR7 in force. */
@@ -61,8 +57,8 @@ export class DebugState {
   inhibitedAt = 0;
   /** 1: neither interrupts nor NMIs are delivered (KVM_GUESTDBG_BLOCKIRQ). */
   blockIrq = 0;
-  /** Physical pages whose accesses take the slow path for our sake, and how many there are. */
-  readonly #watched = new Int32Array(MAX_WATCHED);
+  /** Addresses of the data breakpoints that are enabled, and how many there are. */
+  readonly #watched = new Int32Array(4);
   #watchedCount = 0;
 
   /** Puts the guest's registers in force, unless a debugger's are. Call it after either has changed. */
@@ -81,22 +77,21 @@ export class DebugState {
     cpu.attention = 1;
   }
 
-  /** Makes every access to the pages of data breakpoints slow, and no other. */
+  /** The TLB enters pages of data breakpoints so that every access to them is slow, once it has forgotten them. */
   #watch(cpu: Cpu): void {
-    for (let i = 0; i < this.#watchedCount; i++) cpu.mem.unwatchPage(this.#watched[i]);
+    for (let i = 0; i < this.#watchedCount; i++) cpu.tlbs.forgetLinear(this.#watched[i]);
     this.#watchedCount = 0;
-    if ((this.armed & ARMED_DATA) === 0) return;
     for (let i = 0; i < 4; i++) {
       if (!isEnabled(this.dr7, i) || (breakType(this.dr7, i) & BREAK_WRITE) === 0) continue;
-      const page = this.effDb[i] >>> PAGE_SHIFT;
-      this.#watchOne(cpu, page);
-      if ((page & A20_PAGE) !== 0) this.#watchOne(cpu, page & ~A20_PAGE);
+      this.#watched[this.#watchedCount++] = this.effDb[i];
+      cpu.tlbs.forgetLinear(this.effDb[i]);
     }
   }
 
-  #watchOne(cpu: Cpu, page: number): void {
-    cpu.mem.watchPage(page);
-    this.#watched[this.#watchedCount++] = page;
+  /** Whether an enabled data breakpoint lies in linear page `page`. */
+  hasDataBreakpoint(page: number): boolean {
+    for (let i = 0; i < this.#watchedCount; i++) if (this.#watched[i] >>> PAGE_SHIFT === page) return true;
+    return false;
   }
 
   /** Whether an enabled instruction breakpoint lies in the page of linear address `linear`. */

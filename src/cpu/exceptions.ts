@@ -5,14 +5,7 @@
  */
 import { SEG_CS, SEG_SS } from '../decoder/insn.ts';
 import { checkSegment, raise, readLinear, writeLinear } from './access.ts';
-import {
-  ACTIVITY_ACTIVE,
-  ACTIVITY_SHUTDOWN,
-  type Cpu,
-  FAULT_EXCEPTION,
-  FAULT_NONE,
-  type MmioPort,
-} from './cpu.ts';
+import { ACTIVITY_ACTIVE, ACTIVITY_SHUTDOWN, type Cpu, FAULT_EXCEPTION, FAULT_NONE } from './cpu.ts';
 import { DR6_BD } from './debug-state.ts';
 import { getEflags } from './flags.ts';
 import { deliverProtected, EVENT_EXCEPTION } from './protected-delivery.ts';
@@ -37,18 +30,17 @@ import {
 } from './registers.ts';
 import { loadSegmentReal } from './segments.ts';
 import { setStackPointer, stackMask } from './stack.ts';
+import { OPEN_BUS } from './system-access.ts';
 
 /** Bytes of a real-mode frame: IP, CS, FLAGS. */
 const REAL_FRAME = 6;
 
-/** Stack or IVT outside memory while an event is delivered: reads give ones, writes vanish. */
-const OPEN_BUS: MmioPort = {
-  mmioRead: (_pa, size) => (size === 4 ? 0xffffffff : size === 2 ? 0xffff : 0xff),
-  mmioWrite: () => {},
-};
-
-/** Queues an exception for the next entry (KVM: `kvm_queue_exception`). */
+/**
+ * Queues an exception for the next entry (KVM: `kvm_queue_exception`; #PF: `kvm_inject_page_fault`, of the address in
+ * `cpu.faultAddress`, which CR2 gets at once).
+ */
 export function queueException(cpu: Cpu, vector: number, errorCode: number): void {
+  if (vector === PF_VECTOR) cpu.cr2 = cpu.faultAddress;
   cpu.queuedVector = vector;
   cpu.queuedErrorCode = errorCode;
   cpu.attention = 1;
@@ -124,8 +116,8 @@ function deliverOnce(cpu: Cpu, vector: number, errorCode: number, returnEip: num
 
 /**
  * Delivers event `vector` with `returnEip` on the frame. A fault on the way is delivered instead, or becomes a double
- * fault; a fault while that is delivered is a triple fault: `cpu.activityState` = ACTIVITY_SHUTDOWN. What cannot be
- * delivered at all is left in `cpu.fault` (FAULT_INTERNAL).
+ * fault; a fault while that is delivered is a triple fault: `cpu.activityState` = ACTIVITY_SHUTDOWN. Stacks and vectors
+ * outside memory read as ones, and writes to them vanish.
  *
  * @param kind EVENT_* (only exceptions make double faults).
  */
@@ -136,7 +128,6 @@ export function deliverEvent(
   returnEip: number,
   kind: number,
 ): void {
-  const instructionEip = cpu.eip;
   const mmio = cpu.mmio;
   cpu.mmio = OPEN_BUS;
   cpu.fault = FAULT_NONE;
@@ -156,6 +147,7 @@ export function deliverEvent(
     deliverOnce(cpu, current, code, eip, currentKind);
     if ((cpu.fault & FAULT_EXCEPTION) === 0) break;
     const second = cpu.fault & 0xff;
+    if (second === PF_VECTOR) cpu.cr2 = cpu.faultAddress;
     const wasException = currentKind === EVENT_EXCEPTION;
     cpu.fault = FAULT_NONE;
     if (wasException && current === DF_VECTOR) {
@@ -166,7 +158,8 @@ export function deliverEvent(
     current = isDouble ? DF_VECTOR : second;
     code = isDouble ? 0 : cpu.faultErrorCode;
     currentKind = EVENT_EXCEPTION;
-    eip = instructionEip;
+    // The instruction's own address; behind the commit point of a task switch that of the new task.
+    eip = cpu.eip;
   }
   cpu.mmio = mmio;
 }
@@ -189,5 +182,7 @@ export function deliverFault(cpu: Cpu): void {
     deferDebugFault(cpu);
     return;
   }
-  deliverEvent(cpu, cpu.fault & ~FAULT_EXCEPTION, cpu.faultErrorCode, cpu.eip, EVENT_EXCEPTION);
+  const vector = cpu.fault & ~FAULT_EXCEPTION;
+  if (vector === PF_VECTOR) cpu.cr2 = cpu.faultAddress;
+  deliverEvent(cpu, vector, cpu.faultErrorCode, cpu.eip, EVENT_EXCEPTION);
 }

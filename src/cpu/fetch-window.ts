@@ -14,7 +14,8 @@ export class FetchWindow {
   csBase = 0;
   csLimit = 0;
   is32 = 0;
-  a20Mask = 0;
+  tlb: Int32Array | null = null;
+  tlbEpoch = -1;
   epoch = -1;
   /** Physical page. */
   page = 0;
@@ -32,7 +33,8 @@ export function isCurrent(window: FetchWindow, cpu: Cpu): boolean {
     window.csBase === cpu.segBase[SEG_CS] &&
     window.csLimit === cpu.segLimit[SEG_CS] &&
     window.is32 === cpu.codeIs32 &&
-    window.a20Mask === cpu.a20Mask &&
+    window.tlb === cpu.tlb &&
+    window.tlbEpoch === cpu.tlbs.epoch &&
     window.epoch === cpu.cache.epoch
   );
 }

@@ -7,107 +7,117 @@
 import type { CodePage, DecodeCache } from '../decoder/decode-cache.ts';
 import { type Insn, SEG_CS } from '../decoder/insn.ts';
 import { LOWER_TRUNCATED, lower, MAX_INSN_LEN } from '../decoder/lower.ts';
-import { raise } from './access.ts';
 import { fetchStops } from './breakpoints.ts';
-import { type Cpu, FAULT_EXCEPTION, FAULT_MMIO } from './cpu.ts';
+import { type Cpu, FAULT_NONE } from './cpu.ts';
+import { EPT_FETCH, raise, raiseEptViolation } from './fault.ts';
 import type { FetchWindow } from './fetch-window.ts';
 import { PAGE_HAS_CODE, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from './memory.ts';
 import { GP_VECTOR } from './registers.ts';
+import { ACCESS_FETCH, translate } from './translate.ts';
 
-/** `Cpu.exitQualification` bit of an EPT violation: it was an instruction fetch. */
-export const EPT_FETCH = 4;
+export { EPT_FETCH };
+
+const PAGES = 1 << 20;
 
 const bytes = new Uint8Array(MAX_INSN_LEN);
-/** Whether {@link readBytes} came to an end where no memory is. */
-let metHole = false;
 
-/** Physical page of a linear address. */
-function physicalPage(cpu: Cpu, linear: number): number {
-  return (linear & cpu.a20Mask) >>> PAGE_SHIFT;
+/** Physical page of instruction bytes; −1 with #PF raised. */
+function codePage(cpu: Cpu, linear: number): number {
+  return translate(cpu, cpu.space, linear, ACCESS_FETCH);
 }
 
-/** Reads instruction bytes up to the segment limit or the end of memory. @returns how many could be read. */
-function readBytes(cpu: Cpu, eip: number, linear: number): number {
-  metHole = false;
-  const left = cpu.segLimit[SEG_CS] - (eip >>> 0) + 1;
-  const max = cpu.segLimit[SEG_CS] === 0xffffffff ? MAX_INSN_LEN : Math.min(MAX_INSN_LEN, left);
-  for (let i = 0; i < max; i++) {
-    const byte = cpu.mem.readByte((linear + i) & cpu.a20Mask);
+/**
+ * Reads bytes `from … to−1` of the instruction, which lie at offset `at` of `page`. @returns how many there are; where memory
+ * ends, that is raised as a fault.
+ */
+function readBytes(cpu: Cpu, page: number, at: number, from: number, to: number): number {
+  for (let i = from; i < to; i++) {
+    const byte = page < PAGES ? cpu.mem.readByte((page << PAGE_SHIFT) | (at + i - from)) : -1;
     if (byte < 0) {
-      metHole = true;
+      raiseEptViolation(cpu, page * PAGE_SIZE + at + i - from, EPT_FETCH);
       return i;
     }
     bytes[i] = byte;
   }
-  return max;
+  return to;
 }
 
-/** Decodes the instruction at `eip` and enters it into the cache. @returns null with `cpu.fault` set. */
-function decodeAt(cpu: Cpu, cache: DecodeCache, eip: number): Insn | null {
+/** How many bytes of an instruction at `eip` lie within the limit, at most 15. */
+function bytesInLimit(cpu: Cpu, eip: number): number {
+  const limit = cpu.segLimit[SEG_CS];
+  return limit === 0xffffffff ? MAX_INSN_LEN : Math.min(MAX_INSN_LEN, limit - (eip >>> 0) + 1);
+}
+
+/**
+ * Decodes the instruction at `eip`, which starts in physical page `page`, and enters it into the cache. The next page is looked
+ * at only when the instruction reaches into it. @returns null with `cpu.fault` set.
+ */
+function decodeAt(cpu: Cpu, cache: DecodeCache, eip: number, page: number): Insn | null {
   const linear = (cpu.segBase[SEG_CS] + eip) | 0;
-  const available = readBytes(cpu, eip, linear);
-  const insn = available === 0 ? LOWER_TRUNCATED : lower(bytes, available, cpu.codeIs32);
+  const at = linear & PAGE_MASK;
+  const max = bytesInLimit(cpu, eip);
+  const inPage = Math.min(max, PAGE_SIZE - at);
+  let available = readBytes(cpu, page, at, 0, inPage);
+  let insn = available === 0 ? LOWER_TRUNCATED : lower(bytes, available, cpu.codeIs32);
+  let page2 = -1;
+  if (insn === LOWER_TRUNCATED && cpu.fault === FAULT_NONE && max > inPage) {
+    page2 = codePage(cpu, (linear + inPage) | 0);
+    if (page2 < 0) return null;
+    available = readBytes(cpu, page2, 0, inPage, max);
+    insn = lower(bytes, available, cpu.codeIs32);
+  }
   if (insn === LOWER_TRUNCATED) {
-    if (metHole) {
-      cpu.fault = FAULT_MMIO;
-      cpu.exitGuestPhysicalAddress = ((linear + available) & cpu.a20Mask) | 0;
-      cpu.exitQualification = EPT_FETCH;
-    } else {
-      raise(cpu, GP_VECTOR, 0);
-    }
+    raise(cpu, GP_VECTOR, 0);
     return null;
   }
-  const page = physicalPage(cpu, linear);
-  const at = linear & PAGE_MASK;
-  if (at + insn.len > PAGE_SIZE) insn.page2 = physicalPage(cpu, (linear + insn.len - 1) | 0);
+  // Memory may end within the bytes read ahead.
+  cpu.fault = FAULT_NONE;
+  if (at + insn.len > PAGE_SIZE) insn.page2 = page2;
   if (cache.enabled) {
     cache.add(page, cpu.codeIs32, at, insn);
-    cpu.mem.pageFlags[page] |= PAGE_HAS_CODE;
-    if (insn.page2 >= 0) cpu.mem.pageFlags[insn.page2] |= PAGE_HAS_CODE;
+    holdsCode(cpu, page);
+    if (insn.page2 >= 0) holdsCode(cpu, insn.page2);
   }
   return insn;
+}
+
+function holdsCode(cpu: Cpu, page: number): void {
+  if ((cpu.mem.pageFlags[page] & PAGE_HAS_CODE) === 0) cpu.mem.restrict(page, 1, PAGE_HAS_CODE);
 }
 
 /**
  * The instruction at `eip`, with every check, and the window around it.
  *
- * @returns null when the fetch faults: `cpu.fault` is #GP(0) (beyond the limit, longer than 15 bytes), FAULT_MMIO
- * (no memory there), #DB (an instruction breakpoint) or FAULT_TRAP (a data breakpoint of the instruction before).
+ * @returns null when the fetch faults: `cpu.fault` is #GP(0) (beyond the limit, longer than 15 bytes), #PF, FAULT_MMIO (no
+ * memory there), #DB (an instruction breakpoint) or FAULT_TRAP (a data breakpoint of the instruction before).
  */
 export function fetchSlow(cpu: Cpu, cache: DecodeCache, window: FetchWindow, eip: number): Insn | null {
+  window.len = 0;
   // An instruction breakpoint goes before any fault of the fetch.
-  if (cpu.debug.armed !== 0 && fetchStops(cpu, eip)) {
-    window.len = 0;
-    return null;
-  }
+  if (cpu.debug.armed !== 0 && fetchStops(cpu, eip)) return null;
   const limit = cpu.segLimit[SEG_CS];
   if (eip >>> 0 > limit) {
-    window.len = 0;
-    cpu.fault = FAULT_EXCEPTION | GP_VECTOR;
-    cpu.faultErrorCode = 0;
+    raise(cpu, GP_VECTOR, 0);
     return null;
   }
   const linear = (cpu.segBase[SEG_CS] + eip) | 0;
   const at = linear & PAGE_MASK;
-  const page = physicalPage(cpu, linear);
+  const page = codePage(cpu, linear);
+  if (page < 0) return null;
   let own = cache.find(page);
   let insn = own === null || !cache.enabled ? null : own.insns[cpu.codeIs32 as 0 | 1][at];
   if (insn !== null && (eip >>> 0) + insn.len - 1 > limit && limit !== 0xffffffff) insn = null;
-  if (insn !== null && insn.page2 >= 0 && insn.page2 !== physicalPage(cpu, (linear + insn.len - 1) | 0))
-    insn = null;
+  if (insn !== null && insn.page2 >= 0) {
+    const page2 = codePage(cpu, (linear + insn.len - 1) & ~PAGE_MASK);
+    if (page2 < 0) return null;
+    if (page2 !== insn.page2) insn = null;
+  }
   if (insn === null) {
-    insn = decodeAt(cpu, cache, eip);
-    if (insn === null) {
-      window.len = 0;
-      return null;
-    }
+    insn = decodeAt(cpu, cache, eip, page);
+    if (insn === null) return null;
     own = cache.enabled ? cache.obtain(page) : null;
   }
-  if (own === null) {
-    window.len = 0;
-    return insn;
-  }
-  setWindow(cpu, window, own, eip, at);
+  if (own !== null) setWindow(cpu, window, own, eip, at);
   return insn;
 }
 
@@ -125,7 +135,8 @@ function setWindow(cpu: Cpu, window: FetchWindow, own: CodePage, eip: number, at
   window.csBase = cpu.segBase[SEG_CS];
   window.csLimit = limit;
   window.is32 = cpu.codeIs32;
-  window.a20Mask = cpu.a20Mask;
+  window.tlb = cpu.tlb;
+  window.tlbEpoch = cpu.tlbs.epoch;
   window.epoch = cpu.cache.epoch;
   window.page = own.page;
 }

@@ -4,12 +4,14 @@
  * Intel SDM vol. 1, “Flag Control (EFLAG) Instructions”.
  */
 import type { Insn } from '../decoder/insn.ts';
+import { raise } from './access.ts';
 import { type Cpu, FAULT_NONE, KVM_X86_SHADOW_INT_STI } from './cpu.ts';
 import { getCf, getEflags, getStatusFlags, setCf, setEflags, setStatusFlags } from './flags.ts';
 import { cpl, iopl } from './privilege.ts';
 import {
   AH,
   AL,
+  GP_VECTOR,
   X86_EFLAGS_AC,
   X86_EFLAGS_AF,
   X86_EFLAGS_CF,
@@ -23,11 +25,21 @@ import {
   X86_EFLAGS_RF,
   X86_EFLAGS_SF,
   X86_EFLAGS_TF,
+  X86_EFLAGS_VIF,
+  X86_EFLAGS_VIP,
   X86_EFLAGS_VM,
   X86_EFLAGS_ZF,
 } from './registers.ts';
-import { pop, push } from './stack.ts';
+import { drop, peek, push } from './stack.ts';
 import { COLD_NEXT } from './status.ts';
+import {
+  FLAG_REAL,
+  FLAG_VIRTUAL,
+  interruptFlagKind,
+  loadVirtualFlags,
+  virtualFlags,
+  virtualFlagsAllowed,
+} from './virtual-8086.ts';
 
 const SAHF_FLAGS = X86_EFLAGS_SF | X86_EFLAGS_ZF | X86_EFLAGS_AF | X86_EFLAGS_PF | X86_EFLAGS_CF;
 
@@ -75,14 +87,27 @@ export function std(cpu: Cpu, _insn: Insn): number {
   return COLD_NEXT;
 }
 
-/** IF ← 0 (CPL 0) */
+/** IF ← 0 where CPL ≤ IOPL; VIF ← 0 with VME or PVI; else #GP(0) */
 export function cli(cpu: Cpu, _insn: Insn): number {
-  cpu.sysFlags &= ~X86_EFLAGS_IF;
+  const kind = interruptFlagKind(cpu);
+  if (kind === FLAG_REAL) cpu.sysFlags &= ~X86_EFLAGS_IF;
+  else if (kind === FLAG_VIRTUAL) cpu.sysFlags &= ~X86_EFLAGS_VIF;
+  else raise(cpu, GP_VECTOR, 0);
   return COLD_NEXT;
 }
 
-/** IF ← 1; when IF was 0, interrupts stay held back for one more instruction. */
+/**
+ * IF ← 1 where CPL ≤ IOPL: when IF was 0, interrupts stay held back for one more instruction. VIF ← 1 with VME or PVI,
+ * #GP(0) when VIP = 1; else #GP(0).
+ */
 export function sti(cpu: Cpu, _insn: Insn): number {
+  const kind = interruptFlagKind(cpu);
+  if (kind !== FLAG_REAL) {
+    const isPending = (cpu.sysFlags & X86_EFLAGS_VIP) !== 0;
+    if (kind === FLAG_VIRTUAL && !isPending) cpu.sysFlags |= X86_EFLAGS_VIF;
+    else raise(cpu, GP_VECTOR, 0);
+    return COLD_NEXT;
+  }
   if ((cpu.sysFlags & X86_EFLAGS_IF) !== 0) return COLD_NEXT;
   cpu.sysFlags |= X86_EFLAGS_IF;
   cpu.interruptShadow = KVM_X86_SHADOW_INT_STI;
@@ -102,8 +127,17 @@ export function sahf(cpu: Cpu, _insn: Insn): number {
   return COLD_NEXT;
 }
 
+/** Virtual-8086 mode with IOPL below 3. */
+function isVirtualised(cpu: Cpu): boolean {
+  return (cpu.sysFlags & X86_EFLAGS_VM) !== 0 && iopl(cpu) < 3;
+}
+
 /** Push(EFLAGS) with VM and RF clear in the image. */
 export function pushf(cpu: Cpu, insn: Insn): number {
+  if (isVirtualised(cpu)) {
+    if (virtualFlagsAllowed(cpu, insn.opSize)) push(cpu, 2, virtualFlags(cpu));
+    return COLD_NEXT;
+  }
   push(cpu, insn.opSize, getEflags(cpu) & ~(X86_EFLAGS_RF | X86_EFLAGS_VM));
   return COLD_NEXT;
 }
@@ -117,15 +151,22 @@ function mergeEflags(cpu: Cpu, image: number, wanted: number): void {
   setEflags(cpu, (getEflags(cpu) & ~mask) | (image & mask));
 }
 
-/** Loads the image that IRET has popped, as real mode and CPL 0 do. */
+/** Loads the image that IRET has popped; at level 0 a 32-bit one has VIF and VIP too. */
 export function loadIretFlags(cpu: Cpu, image: number, size: number): void {
-  mergeEflags(cpu, image, size === 4 ? IRET32 : POPF16);
+  const virtual = size === 4 && cpu.isProtected && cpl(cpu) === 0 ? X86_EFLAGS_VIF | X86_EFLAGS_VIP : 0;
+  mergeEflags(cpu, image, size === 4 ? IRET32 | virtual : POPF16);
 }
 
-/** EFLAGS ← Pop(), as real mode and CPL 0 do */
+/** EFLAGS ← Pop(); IOPL, IF, VIF by level and mode */
 export function popf(cpu: Cpu, insn: Insn): number {
-  const image = pop(cpu, insn.opSize);
-  if (cpu.fault === FAULT_NONE) mergeEflags(cpu, image, insn.opSize === 4 ? POPF32 : POPF16);
+  const size = insn.opSize;
+  const isVirtual = isVirtualised(cpu);
+  if (isVirtual && !virtualFlagsAllowed(cpu, size)) return COLD_NEXT;
+  const image = peek(cpu, size, 0);
+  if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
+  if (!isVirtual) mergeEflags(cpu, image, size === 4 ? POPF32 : POPF16);
+  else if (!loadVirtualFlags(cpu, image)) return COLD_NEXT;
+  drop(cpu, size);
   return COLD_NEXT;
 }
 

@@ -114,7 +114,7 @@ function createRunner(cpu: Cpu): Runner {
       let insns = window.insns;
       let winBase = window.eipBase | 0;
       let winLen = isCurrent(window, cpu) ? window.len | 0 : 0;
-      let codeBound = segBound[SEG_CS << 3];
+      let codeBound = segBound[(SEG_CS << 3) | 3];
 
       run: while (left > stop) {
         const at = (eip - winBase) | 0;
@@ -803,7 +803,7 @@ function createRunner(cpu: Cpu): Runner {
                   completed = status !== COLD_EVENT;
                   eip = cpu.eip | 0;
                   winLen = 0;
-                  codeBound = segBound[SEG_CS << 3];
+                  codeBound = segBound[(SEG_CS << 3) | 3];
                   if (cpu.attention !== 0) break run;
                   continue;
                 }

@@ -5,10 +5,10 @@
  * Intel SDM vol. 1, “I/O Permission Bit Map”.
  */
 import { SEG_TR } from '../decoder/insn.ts';
-import { readLinear } from './access.ts';
-import type { Cpu } from './cpu.ts';
+import { type Cpu, FAULT_NONE } from './cpu.ts';
 import { cpl, iopl } from './privilege.ts';
 import { AR_P, AR_UNUSABLE, X86_CR0_PE, X86_EFLAGS_VM } from './registers.ts';
+import { readSystem16 } from './system-access.ts';
 
 /** Types of a 32-bit TSS, available and busy: only that one has an I/O map. */
 const TSS32_AVAILABLE = 9;
@@ -38,8 +38,9 @@ export function portAllowed(cpu: Cpu, port: number, size: number): boolean {
     return false;
   if (limit < TSS32_MIN_LIMIT) return false;
   const tss = cpu.segBase[SEG_TR];
-  const at = readLinear(cpu, (tss + IO_MAP_BASE_OFFSET) | 0, 2) + (port >> 3);
+  const at = readSystem16(cpu, tss + IO_MAP_BASE_OFFSET) + (port >> 3);
   if (at + 1 > limit) return false;
-  const bits = readLinear(cpu, (tss + at) | 0, 2);
-  return ((bits >> (port & 7)) & ((1 << size) - 1)) === 0;
+  const bits = readSystem16(cpu, tss + at);
+  // A page fault of the TSS stays in `cpu.fault`: it is the exception that is raised.
+  return cpu.fault === FAULT_NONE && ((bits >> (port & 7)) & ((1 << size) - 1)) === 0;
 }

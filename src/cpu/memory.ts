@@ -16,7 +16,7 @@ const PAGES = 1 << 20;
 export const PAGE_HAS_CODE = 1 << 0;
 /** Not yet written since the last dirty-log clear; the first store reports it. */
 export const PAGE_CLEAN = 1 << 1;
-/** A data breakpoint lies in this page: reads and writes take the slow path. */
+/** Somebody watches stores to this page. */
 export const PAGE_WATCHED = 1 << 2;
 /** Stores do not reach memory (ROM): they leave as MMIO. */
 export const PAGE_READ_ONLY = 1 << 3;
@@ -24,8 +24,8 @@ export const PAGE_READ_ONLY = 1 << 3;
 export const PAGE_INDIRECT = 1 << 4;
 /** No memory here: MMIO or a hole. */
 export const PAGE_MMIO = 1 << 5;
-/** Reads do not go straight to the direct window. */
-export const PAGE_READ_SLOW = PAGE_INDIRECT | PAGE_MMIO | PAGE_WATCHED;
+/** Reads cannot use the direct window. */
+export const PAGE_READ_SLOW = PAGE_INDIRECT | PAGE_MMIO;
 
 /** Told of every store to a page that holds decoded code. */
 export interface CodeInvalidator {
@@ -33,6 +33,14 @@ export interface CodeInvalidator {
   invalidate(pa: number, len: number): void;
   /** What the pages of this range are has changed (a slot came or went). */
   invalidatePages(pa: number, len: number): void;
+}
+
+/** Whoever keeps translations that have a page's flags in them (tlb.ts). */
+export interface TranslationCache {
+  /** The pages `first … first+count−1` are more restrictive than they were. */
+  forgetPhysical(first: number, count: number): void;
+  /** The memory map has changed. */
+  flush(keepGlobal: boolean): void;
 }
 
 /** One memory slot. */
@@ -51,13 +59,19 @@ export class GuestMemory {
   ram: Uint8Array = new Uint8Array(0);
   /** The same bytes, for unaligned 16- and 32-bit accesses. */
   view: DataView = new DataView(this.ram.buffer);
-  /** One byte a physical page, see PAGE_*. */
+  /** One byte a physical page, see PAGE_*. Flags are set through {@link restrict}; anybody may clear them. */
   readonly pageFlags: Uint8Array = new Uint8Array(PAGES).fill(PAGE_MMIO);
   readonly slots: MemorySlot[] = [];
-  /** Watched pages and how many breakpoints lie in each. */
-  readonly #watched = new Map<number, number>();
   /** The decode cache, once there is one. */
   code: CodeInvalidator | null = null;
+  /** The processor's translations, once there is one. */
+  translations: TranslationCache | null = null;
+
+  /** Sets flags of `count` pages from page number `first` on (PAGE_HAS_CODE, PAGE_CLEAN, PAGE_WATCHED, PAGE_READ_ONLY). */
+  restrict(first: number, count: number, flags: number): void {
+    for (let page = first; page < first + count; page++) this.pageFlags[page] |= flags;
+    this.translations?.forgetPhysical(first, count);
+  }
 
   /**
    * Adds a slot.
@@ -95,8 +109,8 @@ export class GuestMemory {
       flags |= PAGE_INDIRECT;
     }
     this.pageFlags.fill(flags, gpa / PAGE_SIZE, end / PAGE_SIZE);
-    this.#markWatched();
     this.code?.invalidatePages(gpa, mem.length);
+    this.translations?.flush(false);
   }
 
   /** Removes a slot; its addresses become a hole. @returns whether there was one. */
@@ -110,8 +124,8 @@ export class GuestMemory {
       this.view = new DataView(this.ram.buffer);
     }
     this.pageFlags.fill(PAGE_MMIO, old.gpa / PAGE_SIZE, (old.gpa + old.mem.length) / PAGE_SIZE);
-    this.#markWatched();
     this.code?.invalidatePages(old.gpa, old.mem.length);
+    this.translations?.flush(false);
     return true;
   }
 
@@ -130,29 +144,8 @@ export class GuestMemory {
         `memory: 0x${gpa.toString(16)}+0x${len.toString(16)} is not a whole number of 4 KiB pages of memory`,
       );
     }
-    for (let at = gpa; at < gpa + len; at += PAGE_SIZE) this.pageFlags[at / PAGE_SIZE] |= PAGE_READ_ONLY;
+    this.restrict(gpa / PAGE_SIZE, len / PAGE_SIZE, PAGE_READ_ONLY);
     this.code?.invalidatePages(gpa, len);
-  }
-
-  /** Makes accesses to physical page `page` take the slow path, until {@link unwatchPage} was called as often. */
-  watchPage(page: number): void {
-    this.#watched.set(page, (this.#watched.get(page) ?? 0) + 1);
-    this.pageFlags[page] |= PAGE_WATCHED;
-  }
-
-  /** Takes one {@link watchPage} back. */
-  unwatchPage(page: number): void {
-    const left = (this.#watched.get(page) ?? 0) - 1;
-    if (left > 0) {
-      this.#watched.set(page, left);
-      return;
-    }
-    this.#watched.delete(page);
-    this.pageFlags[page] &= ~PAGE_WATCHED;
-  }
-
-  #markWatched(): void {
-    for (const page of this.#watched.keys()) this.pageFlags[page] |= PAGE_WATCHED;
   }
 
   /** The slot that holds physical address `pa` (unsigned), or null for a hole. */
@@ -185,6 +178,27 @@ export class GuestMemory {
     }
     const s = this.slotAt(at);
     if (s !== null) s.mem[at - s.gpa] = value;
+  }
+
+  /** Whether a slot holds physical address `pa`. */
+  isMemory(pa: number): boolean {
+    return (this.pageFlags[pa >>> PAGE_SHIFT] & PAGE_MMIO) === 0;
+  }
+
+  /** An aligned doubleword, as the processor reads a paging-structure entry. @returns int32; 0 where no memory is. */
+  readDoubleword(pa: number): number {
+    const at = pa >>> 0;
+    if ((this.pageFlags[at >>> PAGE_SHIFT] & PAGE_READ_SLOW) === 0) return this.view.getInt32(at, true);
+    const s = this.slotAt(at);
+    if (s === null) return 0;
+    const i = at - s.gpa;
+    return s.mem[i] | (s.mem[i + 1] << 8) | (s.mem[i + 2] << 16) | (s.mem[i + 3] << 24);
+  }
+
+  /** Writes an aligned doubleword as the processor does on its own account; nowhere when that is not writable memory. */
+  writeDoubleword(pa: number, value: number): void {
+    if ((this.pageFlags[pa >>> PAGE_SHIFT] & (PAGE_MMIO | PAGE_READ_ONLY)) !== 0) return;
+    for (let i = 0; i < 4; i++) this.writeByte(pa + i, (value >>> (8 * i)) & 0xff);
   }
 
   /** Host read (loaders, debuggers): holes read as 0xff. */

@@ -1,6 +1,6 @@
 /** Operands of cold operations: register or memory, any size. */
 import { FORM_REG, type Insn } from '../decoder/insn.ts';
-import { effectiveAddress, loadSized, storeSized } from './access.ts';
+import { effectiveAddress, loadForUpdate, loadSized, storeSized } from './access.ts';
 import type { Cpu } from './cpu.ts';
 
 /** Reads a register by its index for `size`; 32-bit values as int32. */
@@ -19,6 +19,12 @@ export function writeReg(cpu: Cpu, reg: number, size: number, value: number): vo
 export function readDst(cpu: Cpu, insn: Insn, size: number): number {
   if (insn.form === FORM_REG) return readReg(cpu, insn.dst, size);
   return loadSized(cpu, insn.seg, effectiveAddress(cpu.gpr, insn), size);
+}
+
+/** Reads the first operand of an instruction that is going to write it. */
+export function readDstForUpdate(cpu: Cpu, insn: Insn, size: number): number {
+  if (insn.form === FORM_REG) return readReg(cpu, insn.dst, size);
+  return loadForUpdate(cpu, insn.seg, effectiveAddress(cpu.gpr, insn), size);
 }
 
 /** Writes the first operand. */

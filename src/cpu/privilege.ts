@@ -5,8 +5,16 @@
  */
 import { SEG_SS } from '../decoder/insn.ts';
 import { raise } from './access.ts';
-import { type Cpu, FAULT_INTERNAL } from './cpu.ts';
-import { AR_DPL_SHIFT, GP_VECTOR, X86_CR0_PE, X86_EFLAGS_IOPL, X86_EFLAGS_VM } from './registers.ts';
+import type { Cpu } from './cpu.ts';
+import {
+  AR_DPL_SHIFT,
+  GP_VECTOR,
+  X86_CR0_AM,
+  X86_CR0_PE,
+  X86_EFLAGS_AC,
+  X86_EFLAGS_IOPL,
+  X86_EFLAGS_VM,
+} from './registers.ts';
 
 const IOPL_SHIFT = 12;
 
@@ -29,28 +37,19 @@ export function requirePrivilege(cpu: Cpu): boolean {
   return false;
 }
 
-/** For CLI and STI. @returns whether CPL does not exceed IOPL; #GP(0) otherwise. */
-export function requireIopl(cpu: Cpu): boolean {
-  if (cpl(cpu) <= iopl(cpu)) return true;
-  raise(cpu, GP_VECTOR, 0);
-  return false;
-}
-
-/** For PUSHF, POPF, IRET and INT n in virtual-8086 mode. @returns whether IOPL allows it; #GP(0) otherwise. */
-export function requireIopl3InV86(cpu: Cpu): boolean {
-  if ((cpu.sysFlags & X86_EFLAGS_VM) === 0 || iopl(cpu) === 3) return true;
-  raise(cpu, GP_VECTOR, 0);
-  return false;
-}
-
 /**
- * What protected mode does not have yet: the run ends with an internal error that names it.
+ * Everything that can change the privilege level (SS, EFLAGS.VM, CR0.PE) or arm alignment checks (CR0.AM, EFLAGS.AC) calls
+ * this afterwards; the boundary does too, because the host can change them. What depends on the level is brought up to date
+ * here and nowhere else.
  *
- * @returns false in protected mode.
+ * Alignment checks are on at level 3 with AM and AC. The fast bounds then refuse words and doublewords, so that every such
+ * access takes the slow check (access.ts).
  */
-export function realOrV86Only(cpu: Cpu, what: string): boolean {
-  if (!cpu.isProtected) return true;
-  cpu.fault = FAULT_INTERNAL;
-  cpu.internalError = `${what} in protected mode is not built yet`;
-  return false;
+export function privilegeChanged(cpu: Cpu): void {
+  cpu.selectTlb();
+  const armed =
+    (cpu.cr0 & X86_CR0_AM) !== 0 && (cpu.sysFlags & X86_EFLAGS_AC) !== 0 && cpl(cpu) === 3 ? 1 : 0;
+  if (armed === cpu.alignmentArmed) return;
+  cpu.alignmentArmed = armed;
+  for (let seg = 0; seg < 6; seg++) cpu.updateSegBound(seg);
 }

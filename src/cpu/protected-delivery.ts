@@ -1,35 +1,52 @@
 /**
- * Delivery of an event through the IDT in protected and virtual-8086 mode: interrupt and trap gates, 16 and 32 bits, with the
- * stack switch through the TSS.
+ * Delivery of an event through the IDT in protected and virtual-8086 mode: interrupt and trap gates, 16 and 32 bits, on the
+ * present stack or on that of an inner level, and task gates.
  *
  * Intel SDM vol. 3A, “Interrupt and Exception Handling in Protected Mode”; pseudo-code of “INT n” in vol. 2.
  */
-import { SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS, SEG_TR } from '../decoder/insn.ts';
-import { checkSegment, raise, readLinear, writeLinear } from './access.ts';
-import { type Cpu, FAULT_INTERNAL, FAULT_NONE } from './cpu.ts';
-import { descriptor, readDescriptor, SELECTOR_MASK } from './descriptor.ts';
-import { getEflags } from './flags.ts';
-import { cpl } from './privilege.ts';
+import { SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS } from '../decoder/insn.ts';
+import { probeStore, raise, storeSized } from './access.ts';
+import { type Cpu, FAULT_EXCEPTION, FAULT_NONE } from './cpu.ts';
 import {
-  AR_DPL_SHIFT,
-  AR_P,
-  AR_S,
-  AR_TYPE_ACCESSED,
-  AR_TYPE_CODE,
-  AR_TYPE_WRITABLE,
-  AR_UNUSABLE,
+  Descriptor,
+  dplOf,
+  ERROR_EXT,
+  ERROR_IDT,
+  gateOffset,
+  isCode,
+  isConforming,
+  isNull,
+  isPresent,
+  raiseSelector,
+  readDescriptorAt,
+  requireDescriptor,
+  SELECTOR_MASK,
+  setAccessed,
+  systemType,
+  TYPE_32,
+  TYPE_INTERRUPT_GATE16,
+  TYPE_INTERRUPT_GATE32,
+  TYPE_TASK_GATE,
+  TYPE_TRAP_GATE16,
+  TYPE_TRAP_GATE32,
+} from './descriptor.ts';
+import { getEflags } from './flags.ts';
+import { enterInnerStack, frame, probeInnerFrame, readInnerStack } from './inner-stack.ts';
+import { cpl, privilegeChanged } from './privilege.ts';
+import {
   ESP,
   GP_VECTOR,
   NP_VECTOR,
   SS_VECTOR,
-  TS_VECTOR,
   X86_EFLAGS_IF,
   X86_EFLAGS_NT,
   X86_EFLAGS_RF,
   X86_EFLAGS_TF,
   X86_EFLAGS_VM,
 } from './registers.ts';
-import { setStackPointer, stackMask } from './stack.ts';
+import { codeOffsetAllowed, loadChecked, loadNull } from './segments.ts';
+import { push, setStackPointer, stackMask } from './stack.ts';
+import { requireAvailableTss, switchTask, TASK_CALL } from './task-switch.ts';
 
 /** Where an event comes from. */
 export const EVENT_EXCEPTION = 0;
@@ -38,84 +55,24 @@ export const EVENT_INTERRUPT = 1;
 /** INT n, INT3, INTO: the gate's DPL counts. */
 export const EVENT_SOFTWARE = 2;
 
-/** Gate types. */
-const GATE_TASK = 5;
-const GATE_INT16 = 6;
-const GATE_TRAP16 = 7;
-const GATE_INT32 = 14;
-const GATE_TRAP32 = 15;
-/** Bit of a type that says “32 bits”, of gates and of TSSs. */
-const TYPE_32 = 8;
+const gate = new Descriptor();
+const code = new Descriptor();
+const tss = new Descriptor();
 
-/** Error code bits: the descriptor is in the IDT; the event was external to the program. */
-const ERROR_IDT = 2;
-const ERROR_EXT = 1;
-
-/** Conforming code. */
-const AR_TYPE_CONFORMING = 4;
-
-const dplOf = (attr: number): number => (attr >> AR_DPL_SHIFT) & 3;
-
-/** The inner stack that the TSS names for level `dpl`; in {@link newStack}. @returns false with a fault raised. */
-function readInnerStack(cpu: Cpu, dpl: number, ext: number): boolean {
-  const is32 = (cpu.segAttr[SEG_TR] & TYPE_32) !== 0;
-  const width = is32 ? 4 : 2;
-  const at = width + dpl * 2 * width;
-  const trError = (cpu.segSelector[SEG_TR] & SELECTOR_MASK) | ext;
-  // KVM on a host that delivers events in software does not look at the limit (vectors pio-prot3, pio-v86: limit 0).
-  if (cpu.emulatedHost === 0 && at + width + 1 > cpu.segLimit[SEG_TR]) {
-    raise(cpu, TS_VECTOR, trError);
-    return false;
-  }
-  const tss = cpu.segBase[SEG_TR];
-  newStack.esp = readLinear(cpu, (tss + at) | 0, width) | 0;
-  newStack.selector = readLinear(cpu, (tss + at + width) | 0, 2);
-  const error = (newStack.selector & SELECTOR_MASK) | ext;
-  const wrong =
-    (newStack.selector & SELECTOR_MASK) === 0 ||
-    (newStack.selector & 3) !== dpl ||
-    !readDescriptor(cpu, newStack.selector) ||
-    dplOf(descriptor.attr) !== dpl ||
-    (descriptor.attr & (AR_S | AR_TYPE_CODE | AR_TYPE_WRITABLE)) !== (AR_S | AR_TYPE_WRITABLE);
-  if (wrong) {
-    raise(cpu, TS_VECTOR, error);
-    return false;
-  }
-  if ((descriptor.attr & AR_P) === 0) {
-    raise(cpu, SS_VECTOR, error);
-    return false;
-  }
-  return true;
-}
-const newStack = { esp: 0, selector: 0 };
-
-/** Values of a frame, pushed in this order; at most GS FS DS ES SS ESP EFLAGS CS EIP and an error code. */
-const frame = new Int32Array(10);
+/** The event that is being delivered. */
+const event = { errorCode: 0, hasErrorCode: false, returnEip: 0, ext: 0, setsRf: false };
 
 /**
- * Pushes `count` values of the frame in `width` bytes each onto the present stack. @returns false with #SS raised and
- * nothing written.
- */
-function pushFrame(cpu: Cpu, count: number, width: number, error: number): boolean {
-  const mask = stackMask(cpu);
-  const sp = cpu.gpr[ESP];
-  for (let i = 1; i <= count; i++) {
-    if (checkSegment(cpu, SEG_SS, (sp - i * width) & mask, width, true)) continue;
-    cpu.faultErrorCode = error;
-    return false;
-  }
-  const base = cpu.segBase[SEG_SS];
-  for (let i = 1; i <= count; i++)
-    writeLinear(cpu, (base + ((sp - i * width) & mask)) | 0, width, frame[i - 1]);
-  setStackPointer(cpu, (sp - count * width) & mask);
-  return true;
-}
-
-/**
- * Delivers `vector` through its gate. On a fault (`cpu.fault`) nothing has changed.
+ * Delivers `vector` through its gate:
+ *
+ *     IF the gate is not within the IDT limit, or no gate, THEN #GP(vector × 8 + 2 + EXT)
+ *     IF software interrupt and gate DPL < CPL THEN #GP(vector × 8 + 2)
+ *     IF gate not present THEN #NP(vector × 8 + 2 + EXT)
+ *
+ * On a fault (`cpu.fault`) nothing has changed, but behind the commit point of a task switch.
  *
  * @param errorCode pushed when `hasErrorCode`.
- * @param isFault the pushed EFLAGS has RF set.
+ * @param isFault the saved EFLAGS has RF set.
  */
 export function deliverProtected(
   cpu: Cpu,
@@ -132,105 +89,141 @@ export function deliverProtected(
     raise(cpu, GP_VECTOR, idtError);
     return;
   }
-  const low = readLinear(cpu, (cpu.idtBase + vector * 8) | 0, 4);
-  const high = readLinear(cpu, (cpu.idtBase + vector * 8 + 4) | 0, 4);
-  const gate = (high >>> 8) & 31;
-  const isKnown = gate === GATE_INT16 || gate === GATE_TRAP16 || gate === GATE_INT32 || gate === GATE_TRAP32;
-  if (!isKnown && gate !== GATE_TASK) {
+  if (!readDescriptorAt(cpu, cpu.idtBase + vector * 8, gate)) return;
+  const type = systemType(gate.attr);
+  if (!isEventGate(type) || (kind === EVENT_SOFTWARE && dplOf(gate.attr) < cpl(cpu))) {
     raise(cpu, GP_VECTOR, idtError);
     return;
   }
-  const oldCpl = cpl(cpu);
-  if (kind === EVENT_SOFTWARE && ((high >>> 13) & 3) < oldCpl) {
-    raise(cpu, GP_VECTOR, idtError);
-    return;
-  }
-  if ((high & 0x8000) === 0) {
+  if (!isPresent(gate.attr)) {
     raise(cpu, NP_VECTOR, idtError);
     return;
   }
-  if (gate === GATE_TASK) {
-    cpu.fault = FAULT_INTERNAL;
-    cpu.internalError = 'a task gate is not built yet';
-    return;
-  }
-  throughGate(cpu, low >>> 16, gate, low, high, ext, errorCode, hasErrorCode, returnEip, isFault, oldCpl);
+  event.errorCode = errorCode;
+  event.hasErrorCode = hasErrorCode;
+  event.returnEip = returnEip;
+  event.ext = ext;
+  event.setsRf = isFault;
+  if (type === TYPE_TASK_GATE) throughTaskGate(cpu, gate.low >>> 16);
+  else throughGate(cpu, gate.low >>> 16, type);
 }
 
-/** The gate is good: the handler's code segment, then the stack, then the frame. */
-function throughGate(
-  cpu: Cpu,
-  selector: number,
-  gate: number,
-  low: number,
-  high: number,
-  ext: number,
-  errorCode: number,
-  hasErrorCode: boolean,
-  returnEip: number,
-  isFault: boolean,
-  oldCpl: number,
-): void {
-  const csError = (selector & SELECTOR_MASK) | ext;
-  if ((selector & SELECTOR_MASK) === 0 || !readDescriptor(cpu, selector)) {
-    raise(cpu, GP_VECTOR, (selector & SELECTOR_MASK) === 0 ? ext : csError);
+function isEventGate(type: number): boolean {
+  return (
+    type === TYPE_TASK_GATE ||
+    type === TYPE_INTERRUPT_GATE16 ||
+    type === TYPE_TRAP_GATE16 ||
+    type === TYPE_INTERRUPT_GATE32 ||
+    type === TYPE_TRAP_GATE32
+  );
+}
+
+/**
+ *     (checks of the TSS, see requireAvailableTss); SWITCH-TASKS with nesting
+ *     IF error code THEN Push(error code), in the width of the new TSS; IF there is no room THEN #SS(EXT)
+ *     IF instruction pointer is not within the code segment's limit THEN #GP(EXT)
+ */
+function throughTaskGate(cpu: Cpu, selector: number): void {
+  const { ext } = event;
+  if (!requireAvailableTss(cpu, selector, tss, ext)) return;
+  const rf = event.setsRf ? X86_EFLAGS_RF : 0;
+  if (!switchTask(cpu, selector, tss, TASK_CALL, event.returnEip, ext, rf)) return;
+  if (cpu.fault !== FAULT_NONE) return;
+  if (event.hasErrorCode) {
+    push(cpu, (tss.attr & TYPE_32) !== 0 ? 4 : 2, event.errorCode);
+    if (cpu.fault === (FAULT_EXCEPTION | SS_VECTOR)) cpu.faultErrorCode |= ext;
+  }
+  if (!codeOffsetAllowed(cpu, cpu.eip)) raise(cpu, GP_VECTOR, ext);
+}
+
+/**
+ *     IF the gate's selector is null THEN #GP(EXT); IF beyond its table or not code or DPL > CPL THEN #GP(selector + EXT)
+ *     IF not present THEN #NP(selector + EXT)
+ *     IF nonconforming and DPL < CPL
+ *       THEN IF VM = 0 THEN inner level ELSE IF DPL ≠ 0 THEN #GP(selector + EXT) ELSE from virtual-8086 mode
+ *       ELSE IF VM = 1 THEN #GP(selector + EXT) ELSE same level
+ */
+function throughGate(cpu: Cpu, selector: number, type: number): void {
+  const { ext } = event;
+  if (isNull(selector)) {
+    raise(cpu, GP_VECTOR, ext);
     return;
   }
-  const { base: csBase, limit: csLimit, attr: csAttr } = descriptor;
-  const dpl = dplOf(csAttr);
-  const isCode = (csAttr & (AR_S | AR_TYPE_CODE)) === (AR_S | AR_TYPE_CODE);
+  if (!requireDescriptor(cpu, selector, code, GP_VECTOR, ext)) return;
+  const level = cpl(cpu);
+  const dpl = dplOf(code.attr);
   const isV86 = (cpu.sysFlags & X86_EFLAGS_VM) !== 0;
-  const conforming = (csAttr & AR_TYPE_CONFORMING) !== 0;
-  if (!isCode || dpl > oldCpl || (isV86 && (conforming || dpl !== 0))) {
-    raise(cpu, GP_VECTOR, csError);
+  const conforming = isConforming(code.attr);
+  if (!isCode(code.attr) || dpl > level || (isV86 && (conforming || dpl !== 0))) {
+    raiseSelector(cpu, GP_VECTOR, selector, ext);
     return;
   }
-  if ((csAttr & AR_P) === 0) {
-    raise(cpu, NP_VECTOR, csError);
+  if (!isPresent(code.attr)) {
+    raiseSelector(cpu, NP_VECTOR, selector, ext);
     return;
   }
-  const is32 = (gate & TYPE_32) !== 0;
-  const width = is32 ? 4 : 2;
-  const offset = is32 ? (low & 0xffff) | (high & 0xffff0000) : low & 0xffff;
-  const toInner = !conforming && dpl < oldCpl;
-  const newCpl = toInner ? dpl : oldCpl;
-  const eflags = getEflags(cpu) | (isFault ? X86_EFLAGS_RF : 0);
-  const oldEsp = cpu.gpr[ESP];
-  const { segSelector: sel, segBase, segLimit, segAttr } = cpu;
-  const old = {
-    selector: sel[SEG_SS],
-    base: segBase[SEG_SS],
-    limit: segLimit[SEG_SS],
-    attr: segAttr[SEG_SS],
-  };
-  let count = 0;
-  if (toInner) {
-    if (!readInnerStack(cpu, dpl, ext)) return;
-    if (isV86) for (const seg of [SEG_GS, SEG_FS, SEG_DS, SEG_ES]) frame[count++] = sel[seg];
-    frame[count++] = old.selector;
-    frame[count++] = oldEsp;
-    const attr = descriptor.attr | AR_TYPE_ACCESSED;
-    cpu.sysFlags &= ~X86_EFLAGS_VM;
-    cpu.setSegment(SEG_SS, newStack.selector, descriptor.base, descriptor.limit, attr);
-    cpu.gpr[ESP] = newStack.esp;
-  }
-  frame[count++] = eflags;
-  frame[count++] = sel[SEG_CS];
-  frame[count++] = returnEip;
-  if (hasErrorCode) frame[count++] = errorCode;
-  const ssError = toInner ? (newStack.selector & SELECTOR_MASK) | ext : ext;
-  const outOfCode = offset >>> 0 > csLimit;
-  if (outOfCode) raise(cpu, GP_VECTOR, ext);
-  if (outOfCode || !pushFrame(cpu, count, width, ssError)) {
-    cpu.gpr[ESP] = oldEsp;
-    if (isV86) cpu.sysFlags |= X86_EFLAGS_VM;
-    if (toInner) cpu.setSegment(SEG_SS, old.selector, old.base, old.limit, old.attr);
-    return;
-  }
-  if (isV86) for (const seg of [SEG_GS, SEG_FS, SEG_DS, SEG_ES]) cpu.setSegment(seg, 0, 0, 0, AR_UNUSABLE);
-  cpu.setSegment(SEG_CS, (selector & SELECTOR_MASK) | newCpl, csBase, csLimit, csAttr | AR_TYPE_ACCESSED);
+  const toInner = !conforming && dpl < level;
+  const offset = gateOffset(gate);
+  const width = (type & TYPE_32) !== 0 ? 4 : 2;
+  if (!(toInner ? pushInner(cpu, dpl, offset, width) : pushSame(cpu, offset, width))) return;
+  loadChecked(cpu, SEG_CS, (selector & SELECTOR_MASK) | (toInner ? dpl : level), code);
   cpu.eip = offset;
-  cpu.sysFlags &= ~(X86_EFLAGS_TF | X86_EFLAGS_NT | X86_EFLAGS_RF | X86_EFLAGS_VM);
-  if (gate === GATE_INT16 || gate === GATE_INT32) cpu.sysFlags &= ~X86_EFLAGS_IF;
-  cpu.fault = FAULT_NONE;
+  let cleared = X86_EFLAGS_TF | X86_EFLAGS_NT | X86_EFLAGS_RF | X86_EFLAGS_VM;
+  if (type === TYPE_INTERRUPT_GATE16 || type === TYPE_INTERRUPT_GATE32) cleared |= X86_EFLAGS_IF;
+  cpu.sysFlags &= ~cleared;
+  privilegeChanged(cpu);
+}
+
+/** EFLAGS, CS, EIP and the error code into {@link frame} from `count` on. @returns how many there are then. */
+function fillFrame(cpu: Cpu, count: number): number {
+  frame[count] = getEflags(cpu) | (event.setsRf ? X86_EFLAGS_RF : 0);
+  frame[count + 1] = cpu.segSelector[SEG_CS];
+  frame[count + 2] = event.returnEip;
+  frame[count + 3] = event.errorCode;
+  return count + (event.hasErrorCode ? 4 : 3);
+}
+
+/** IF instruction pointer is not within the code segment's limit THEN #GP(EXT). Sets the accessed bit. */
+function checkHandler(cpu: Cpu, offset: number): boolean {
+  if (offset >>> 0 > code.limit) raise(cpu, GP_VECTOR, event.ext);
+  return cpu.fault === FAULT_NONE && setAccessed(cpu, code);
+}
+
+/** The data segment registers that virtual-8086 mode leaves on the frame, in the order of the pushes. */
+const V86_DATA: readonly number[] = [SEG_GS, SEG_FS, SEG_DS, SEG_ES];
+
+/**
+ * More privilege: Push(VM = 1: GS, FS, DS, ES; then SS, ESP, EFLAGS, CS, EIP, error code) onto the inner stack;
+ * VM = 1: GS, FS, DS, ES ← null.
+ */
+function pushInner(cpu: Cpu, dpl: number, offset: number, width: number): boolean {
+  const isV86 = (cpu.sysFlags & X86_EFLAGS_VM) !== 0;
+  if (!readInnerStack(cpu, dpl, event.ext)) return false;
+  let count = 0;
+  if (isV86) for (let i = 0; i < 4; i++) frame[count++] = cpu.segSelector[V86_DATA[i]];
+  frame[count++] = cpu.segSelector[SEG_SS];
+  frame[count++] = cpu.gpr[ESP];
+  count = fillFrame(cpu, count);
+  if (!probeInnerFrame(cpu, count, width, event.ext) || !checkHandler(cpu, offset)) return false;
+  enterInnerStack(cpu, count, width);
+  if (isV86) for (let i = 0; i < 4; i++) loadNull(cpu, V86_DATA[i], 0);
+  return true;
+}
+
+/** The same level: IF the stack has no room THEN #SS(EXT); Push(EFLAGS, CS, EIP, error code). */
+function pushSame(cpu: Cpu, offset: number, width: number): boolean {
+  const count = fillFrame(cpu, 0);
+  const mask = stackMask(cpu);
+  const sp = cpu.gpr[ESP];
+  for (let i = 1; i <= count; i++) {
+    if (probeStore(cpu, SEG_SS, (sp - i * width) & mask, width)) continue;
+    if (cpu.fault === (FAULT_EXCEPTION | SS_VECTOR)) cpu.faultErrorCode |= event.ext;
+    return false;
+  }
+  if (!checkHandler(cpu, offset)) return false;
+  for (let i = 1; i <= count; i++) {
+    storeSized(cpu, SEG_SS, (sp - i * width) & mask, width, frame[i - 1]);
+  }
+  setStackPointer(cpu, (sp - count * width) & mask);
+  return true;
 }

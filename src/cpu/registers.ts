@@ -52,6 +52,8 @@ export const X86_EFLAGS_AC = 1 << 18;
 export const X86_EFLAGS_VIF = 1 << 19;
 export const X86_EFLAGS_VIP = 1 << 20;
 export const X86_EFLAGS_ID = 1 << 21;
+/** EFLAGS bits that exist: bits 3, 5, 15 and 31:22 do not. */
+export const EFLAGS_MASK = 0x003f7fd7;
 /** The six status flags. */
 export const STATUS_FLAGS =
   X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | X86_EFLAGS_SF | X86_EFLAGS_OF;
@@ -69,8 +71,17 @@ export const X86_CR0_NW = 1 << 29;
 export const X86_CR0_CD = 1 << 30;
 export const X86_CR0_PG = 1 << 31;
 
-/** CR4: debugging extensions: DR4 and DR5 are #UD, R/W = 10B in DR7 is an I/O breakpoint. */
+/** CR4 bits. Intel SDM vol. 3A, “Control Registers”. */
+export const X86_CR4_VME = 1 << 0;
+export const X86_CR4_PVI = 1 << 1;
+/** DR4 and DR5 are #UD, R/W = 10B in DR7 is an I/O breakpoint. */
 export const X86_CR4_DE = 1 << 3;
+export const X86_CR4_PSE = 1 << 4;
+export const X86_CR4_PAE = 1 << 5;
+export const X86_CR4_PGE = 1 << 7;
+
+/** IA32_EFER.NXE: execute-disable pages exist. */
+export const EFER_NX = 1 << 11;
 
 /** Exception vectors. Intel SDM vol. 3A, “Exception and Interrupt Vectors”. */
 export const DE_VECTOR = 0;
@@ -94,6 +105,8 @@ export const AC_VECTOR = 17;
 export const AR_TYPE_ACCESSED = 1 << 0;
 export const AR_TYPE_WRITABLE = 1 << 1;
 export const AR_TYPE_EXPAND_DOWN = 1 << 2;
+/** The same bit of a code segment. */
+export const AR_TYPE_CONFORMING = 1 << 2;
 export const AR_TYPE_CODE = 1 << 3;
 export const AR_S = 1 << 4;
 export const AR_DPL_SHIFT = 5;

@@ -8,7 +8,7 @@ import type { Insn } from '../decoder/insn.ts';
 import type { Cpu } from './cpu.ts';
 import { FAULT_NONE } from './cpu.ts';
 import { getCf, setCf, setFlagsResult, setOf } from './flags.ts';
-import { readDst, writeDst } from './operand.ts';
+import { readDstForUpdate, writeDst } from './operand.ts';
 import { CL } from './registers.ts';
 import { COLD_NEXT } from './status.ts';
 
@@ -80,7 +80,7 @@ function shift(kind: number, a: number, count: number, bits: number): void {
 /** ROL ROR RCL RCR SHL SHR SAR: `sub` is the ModRM reg field. */
 export function shiftRotate(cpu: Cpu, insn: Insn): number {
   const count = (cpu.r8[insn.src] + insn.imm) & 31;
-  const a = readDst(cpu, insn, insn.size) >>> 0;
+  const a = readDstForUpdate(cpu, insn, insn.size) >>> 0;
   if (cpu.fault !== FAULT_NONE || count === 0) return COLD_NEXT;
   const bits = insn.size * 8;
   const kind = insn.sub;
@@ -110,7 +110,7 @@ function doubleCount(cpu: Cpu, insn: Insn): number {
  */
 export function shld(cpu: Cpu, insn: Insn): number {
   const count = doubleCount(cpu, insn);
-  const a = readDst(cpu, insn, insn.size) >>> 0;
+  const a = readDstForUpdate(cpu, insn, insn.size) >>> 0;
   if (cpu.fault !== FAULT_NONE || count === 0) return COLD_NEXT;
   let r: number;
   let cf: number;
@@ -134,7 +134,7 @@ export function shld(cpu: Cpu, insn: Insn): number {
 /** SHRD: DEST shifted right, the high bits filled from the bottom of SRC. */
 export function shrd(cpu: Cpu, insn: Insn): number {
   const count = doubleCount(cpu, insn);
-  const a = readDst(cpu, insn, insn.size) >>> 0;
+  const a = readDstForUpdate(cpu, insn, insn.size) >>> 0;
   if (cpu.fault !== FAULT_NONE || count === 0) return COLD_NEXT;
   let r: number;
   let cf: number;

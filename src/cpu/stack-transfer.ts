@@ -6,7 +6,7 @@
 import { type Insn, SEG_SS } from '../decoder/insn.ts';
 import { effectiveAddress, loadSized, probeStore, storeSized } from './access.ts';
 import { type Cpu, FAULT_NONE } from './cpu.ts';
-import { loadSegment } from './data-transfer.ts';
+import { loadSegmentShadowed } from './data-transfer.ts';
 import { readDst, writeReg } from './operand.ts';
 import { EBP, EDI, ESP } from './registers.ts';
 import { drop, peek, pop, push, setStackPointer, stackMask } from './stack.ts';
@@ -53,7 +53,7 @@ export function popSreg(cpu: Cpu, insn: Insn): number {
   // The size of the pop is that of the stack as it was: SS.B may change with the load.
   const sp = (cpu.gpr[ESP] + insn.opSize) & stackMask(cpu);
   const mask = stackMask(cpu);
-  loadSegment(cpu, insn.sub, selector & 0xffff);
+  if (!loadSegmentShadowed(cpu, insn.sub, selector & 0xffff)) return COLD_NEXT;
   cpu.gpr[ESP] = (cpu.gpr[ESP] & ~mask) | sp;
   return COLD_NEXT;
 }

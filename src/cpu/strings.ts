@@ -51,10 +51,10 @@ function step(cpu: Cpu, insn: Insn, by: number): void {
       return;
     }
     case Op.Cmps: {
-      // temp ← (DS:SI) − (ES:DI)
-      const a = loadSized(cpu, insn.seg, si, size);
-      if (cpu.fault !== FAULT_NONE) return;
+      // temp ← (DS:SI) − (ES:DI); where both fault, processors tell the second (vectors hw32/string16).
       const b = loadSized(cpu, SEG_ES, di, size);
+      if (cpu.fault !== FAULT_NONE) return;
+      const a = loadSized(cpu, insn.seg, si, size);
       if (cpu.fault !== FAULT_NONE) return;
       setFlagsSub(cpu.lazy, a, b, (a - b) | 0, size);
       advance(cpu, ESI, by, mask);

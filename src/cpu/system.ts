@@ -1,5 +1,5 @@
 /**
- * System instructions that real mode has: descriptor-table registers, control registers, HLT, CPUID, RDTSC, MSRs,
+ * System instructions that every mode has: descriptor-table registers, control registers, HLT, CPUID, RDTSC, MSRs,
  * cache control.
  *
  * Intel SDM vol. 3A, “System Instruction Summary”; vol. 2 for the checks.
@@ -17,30 +17,19 @@ import {
   store32,
   storeSized,
 } from './access.ts';
+import { invalidatePage, setCr0, setCr3, setCr4, setEfer } from './control-registers.ts';
 import { type Cpu, FAULT_NONE } from './cpu.ts';
 import { readDst, writeReg } from './operand.ts';
-import {
-  EAX,
-  ECX,
-  EDX,
-  GP_VECTOR,
-  UD_VECTOR,
-  X86_CR0_CD,
-  X86_CR0_ET,
-  X86_CR0_NW,
-  X86_CR0_PE,
-  X86_CR0_PG,
-  X86_CR0_TS,
-} from './registers.ts';
+import { EAX, ECX, EDX, GP_VECTOR, UD_VECTOR, X86_CR0_TS } from './registers.ts';
 import { COLD_EXIT, COLD_NEXT } from './status.ts';
 
-/** CR0 bits that exist: the others read as 0 (ET is always 1). */
-const CR0_MASK = 0xe005003f | 0;
-/** CR4 bits that this processor has in real mode: VME PVI TSD DE PSE PAE MCE PGE PCE. */
-const CR4_MASK = 0x1ff;
-
-/** MSR_IA32_TSC. */
+/** MSR numbers. */
 const MSR_IA32_TSC = 0x10;
+const MSR_EFER = 0xc0000080 | 0;
+/** MSR_IA32_SYSENTER_*. */
+const MSR_IA32_SYSENTER_CS = 0x174;
+const MSR_IA32_SYSENTER_ESP = 0x175;
+const MSR_IA32_SYSENTER_EIP = 0x176;
 const TWO_32 = 0x1_0000_0000;
 
 /** #UD */
@@ -90,23 +79,59 @@ export function rdtsc(cpu: Cpu, _insn: Insn): number {
   return COLD_NEXT;
 }
 
-/** Only IA32_TIME_STAMP_COUNTER exists so far; any other MSR is #GP(0). */
+/** EDX:EAX ← MSR[ECX]; #GP(0) for an MSR that does not exist */
 export function rdmsr(cpu: Cpu, _insn: Insn): number {
-  if (cpu.gpr[ECX] !== MSR_IA32_TSC) raise(cpu, GP_VECTOR, 0);
-  else writePair(cpu, timeStamp(cpu));
+  switch (cpu.gpr[ECX]) {
+    case MSR_IA32_TSC:
+      writePair(cpu, timeStamp(cpu));
+      break;
+    case MSR_IA32_SYSENTER_CS:
+      writePair(cpu, cpu.sysenterCs >>> 0);
+      break;
+    case MSR_IA32_SYSENTER_ESP:
+      writePair(cpu, cpu.sysenterEsp >>> 0);
+      break;
+    case MSR_IA32_SYSENTER_EIP:
+      writePair(cpu, cpu.sysenterEip >>> 0);
+      break;
+    case MSR_EFER:
+      writePair(cpu, cpu.efer);
+      break;
+    default:
+      raise(cpu, GP_VECTOR, 0);
+  }
   return COLD_NEXT;
 }
 
-/** Only IA32_TIME_STAMP_COUNTER exists so far; any other MSR is #GP(0). */
+/** MSR[ECX] ← EDX:EAX; #GP(0) for an MSR that does not exist. Of the SYSENTER MSRs the low 32 bits are kept. */
 export function wrmsr(cpu: Cpu, _insn: Insn): number {
-  if (cpu.gpr[ECX] !== MSR_IA32_TSC) {
-    raise(cpu, GP_VECTOR, 0);
-    return COLD_NEXT;
+  const low = cpu.gpr[EAX];
+  switch (cpu.gpr[ECX]) {
+    case MSR_IA32_TSC:
+      writeTsc(cpu);
+      break;
+    case MSR_IA32_SYSENTER_CS:
+      cpu.sysenterCs = low;
+      break;
+    case MSR_IA32_SYSENTER_ESP:
+      cpu.sysenterEsp = low;
+      break;
+    case MSR_IA32_SYSENTER_EIP:
+      cpu.sysenterEip = low;
+      break;
+    case MSR_EFER:
+      if (!setEfer(cpu, low, cpu.gpr[EDX])) raise(cpu, GP_VECTOR, 0);
+      break;
+    default:
+      raise(cpu, GP_VECTOR, 0);
   }
+  return COLD_NEXT;
+}
+
+function writeTsc(cpu: Cpu): void {
   // Bits above 2^53 cannot be kept: virtual time never reaches them.
   const value = (cpu.gpr[EAX] >>> 0) + ((cpu.gpr[EDX] >>> 0) % 0x200000) * TWO_32;
   cpu.tscOffset = value - (cpu.ticksAtEntry + cpu.retired);
-  return COLD_NEXT;
 }
 
 /** There are no performance counters. */
@@ -122,39 +147,16 @@ export function movFromCr(cpu: Cpu, insn: Insn): number {
   return COLD_NEXT;
 }
 
-/** Sets CR0 and what hangs on it. */
-export function writeCr0(cpu: Cpu, value: number): void {
-  const old = cpu.cr0;
-  cpu.cr0 = (value & CR0_MASK) | X86_CR0_ET;
-  if (((old ^ cpu.cr0) & X86_CR0_PE) !== 0) {
-    for (let seg = 0; seg < 8; seg++) cpu.updateSegBound(seg);
-    cpu.attention = 1;
-  }
-}
-
-/** CRn ← SRC, with the checks that real mode has. */
+/** CRn ← SRC; the checks are in control-registers.ts. */
 export function movToCr(cpu: Cpu, insn: Insn): number {
   const value = cpu.gpr[insn.src];
-  switch (insn.dst) {
-    case 0: {
-      // #GP(0): PG without PE, NW without CD.
-      const pagingAlone = (value & X86_CR0_PG) !== 0 && (value & X86_CR0_PE) === 0;
-      const notWriteThrough = (value & X86_CR0_NW) !== 0 && (value & X86_CR0_CD) === 0;
-      if (pagingAlone || notWriteThrough) raise(cpu, GP_VECTOR, 0);
-      else writeCr0(cpu, value);
-      return COLD_NEXT;
-    }
-    case 2:
-      cpu.cr2 = value;
-      return COLD_NEXT;
-    case 3:
-      cpu.cr3 = value;
-      return COLD_NEXT;
-    default:
-      if ((value & ~CR4_MASK) !== 0) raise(cpu, GP_VECTOR, 0);
-      else cpu.cr4 = value;
-      return COLD_NEXT;
-  }
+  let isGood = true;
+  if (insn.dst === 0) isGood = setCr0(cpu, value);
+  else if (insn.dst === 2) cpu.cr2 = value;
+  else if (insn.dst === 3) isGood = setCr3(cpu, value);
+  else isGood = setCr4(cpu, value);
+  if (!isGood) raise(cpu, GP_VECTOR, 0);
+  return COLD_NEXT;
 }
 
 /** Limit (16 bits), base (24 bits with a 16-bit operand, else 32). */
@@ -195,7 +197,7 @@ export function smsw(cpu: Cpu, insn: Insn): number {
 /** CR0[3:0] ← SRC[3:0]; PE can be set but not cleared. */
 export function lmsw(cpu: Cpu, insn: Insn): number {
   const value = readDst(cpu, insn, 2);
-  if (cpu.fault === FAULT_NONE) writeCr0(cpu, (cpu.cr0 & ~0xe) | (value & 0xf));
+  if (cpu.fault === FAULT_NONE) setCr0(cpu, (cpu.cr0 & ~0xe) | (value & 0xf));
   return COLD_NEXT;
 }
 
@@ -205,13 +207,13 @@ export function clts(cpu: Cpu, _insn: Insn): number {
   return COLD_NEXT;
 }
 
-/** Caches are not modelled: INVD, WBINVD and INVLPG (paging off) do nothing. */
-export function nothing(_cpu: Cpu, _insn: Insn): number {
+/** Forgets the translation of the operand's page, global or not. The segment is not checked, only added. */
+export function invlpg(cpu: Cpu, insn: Insn): number {
+  invalidatePage(cpu, (cpu.segBase[insn.seg] + effectiveAddress(cpu.gpr, insn)) | 0);
   return COLD_NEXT;
 }
 
-/** SYSENTER and SYSEXIT in real mode. */
-export function sysenter(cpu: Cpu, _insn: Insn): number {
-  raise(cpu, GP_VECTOR, 0);
+/** Caches are not modelled: INVD and WBINVD do nothing. */
+export function nothing(_cpu: Cpu, _insn: Insn): number {
   return COLD_NEXT;
 }

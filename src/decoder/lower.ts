@@ -273,11 +273,25 @@ function finish(insn: Insn, row: OpRow): void {
       fillMemory(insn);
       return;
     case Op.Smsw:
+    case Op.Sldt:
+    case Op.Str:
       insn.size = raw.kind[0] === KIND_REG32 ? 4 : 2;
       return;
     case Op.Lmsw:
+    case Op.Lldt:
+    case Op.Ltr:
+    case Op.Verr:
+    case Op.Verw:
+    case Op.Arpl:
+      // Selectors are 16 bits whatever the operand size.
       insn.size = 2;
       if (raw.kind[0] === KIND_REG32) insn.dst = raw.reg[0] * 2;
+      if (raw.kind[1] === KIND_REG32) insn.src = raw.reg[1] * 2;
+      return;
+    case Op.Lar:
+    case Op.Lsl:
+      insn.size = insn.opSize;
+      if (raw.kind[1] === KIND_REG32) insn.src = raw.reg[1] * 2;
       return;
     case Op.JmpIndirect:
     case Op.CallIndirect:

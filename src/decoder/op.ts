@@ -213,8 +213,7 @@ export const Op = {
   Clts: 216,
   Invd: 217,
   Invlpg: 218,
-  /** LLDT LTR SLDT STR LAR LSL VERR VERW ARPL: #UD in real and virtual-8086 mode. */
-  ProtectedOnly: 219,
+  Sldt: 219,
   Sysenter: 220,
   // x87 escapes.
   Esc: 222,
@@ -223,12 +222,22 @@ export const Op = {
   Undefined: 224,
   /** Longer than 15 bytes: #GP(0). */
   TooLong: 225,
+  // System segments and selectors, #UD in real and virtual-8086 mode (SLDT above).
+  Str: 226,
+  Lldt: 227,
+  Ltr: 228,
+  Verr: 229,
+  Verw: 230,
+  Lar: 231,
+  Lsl: 232,
+  Arpl: 233,
+  Sysexit: 234,
 } as const;
 
 /** Operations below this number are cases of the hot switch. */
 export const HOT_OPS = 96;
 /** Size of a table indexed by operation. */
-export const OP_COUNT = 226;
+export const OP_COUNT = 235;
 
 /** `Insn.sub` of the ALU groups: the ModRM reg field of opcodes 80–83; TEST follows. */
 export const ALU_ADD = 0;

@@ -4,6 +4,7 @@
  *
  * Nothing is decoded again: the CPU left with the instruction in `cpu.exitInsn`.
  */
+import { peekLinear } from '../cpu/access.ts';
 import { queueException } from '../cpu/exceptions.ts';
 import { getEflags, setEflags } from '../cpu/flags.ts';
 import { EDI, X86_EFLAGS_RF, X86_EFLAGS_TF } from '../cpu/registers.ts';
@@ -34,7 +35,7 @@ function instructionBytes(vcpu: KvmVcpu): Uint8Array {
   const { cpu } = vcpu;
   const bytes = new Uint8Array(cpu.exitInstructionLength);
   const linear = (cpu.segBase[SEG_CS] + cpu.eip) | 0;
-  for (let i = 0; i < bytes.length; i++) bytes[i] = cpu.mem.readByte((linear + i) & cpu.a20Mask);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = peekLinear(cpu, linear + i);
   return bytes;
 }
 

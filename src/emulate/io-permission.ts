@@ -4,7 +4,7 @@
  *
  * Intel SDM vol. 1, “I/O Permission Bit Map”.
  */
-import { readLinear } from '../cpu/access.ts';
+import { readSystem } from '../cpu/access.ts';
 import { FAULT_NONE } from '../cpu/cpu.ts';
 import { cpl, iopl } from '../cpu/privilege.ts';
 import { AR_P, AR_UNUSABLE, GP_VECTOR, X86_CR0_PE, X86_EFLAGS_VM } from '../cpu/registers.ts';
@@ -34,7 +34,7 @@ function readTssWord(vcpu: KvmVcpu, offset: number): number {
   const { cpu } = vcpu;
   const port = cpu.mmio;
   cpu.mmio = vcpu.mmio;
-  const value = readLinear(cpu, (cpu.segBase[SEG_TR] + offset) | 0, 2);
+  const value = readSystem(cpu, (cpu.segBase[SEG_TR] + offset) | 0, 2);
   cpu.mmio = port;
   if (cpu.fault === FAULT_NONE) return value;
   // KVM: a page fault on the TSS is no #PF; the access is simply refused.

@@ -2,8 +2,10 @@
  * KVM_GET_REGS, KVM_SET_REGS, KVM_GET_SREGS, KVM_SET_SREGS: the processor's state in KVM's structures
  * (Linux: arch/x86/kvm/x86.c, `__get_regs`, `__set_regs`, `__get_sregs`, `__set_sregs`).
  */
+import { isValidCr4 } from '../cpu/control-registers.ts';
 import { type Cpu, FAULT_NONE } from '../cpu/cpu.ts';
 import { getEflags, setEflags } from '../cpu/flags.ts';
+import { loadPdptrs } from '../cpu/paging.ts';
 import {
   AR_AVL,
   AR_DB,
@@ -19,18 +21,18 @@ import {
   ECX,
   EDI,
   EDX,
+  EFER_NX,
+  EFLAGS_MASK,
   ESI,
   ESP,
   X86_CR0_PE,
   X86_CR0_PG,
+  X86_CR4_PAE,
   X86_EFLAGS_FIXED,
 } from '../cpu/registers.ts';
 import { SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_SS, SEG_TR } from '../decoder/insn.ts';
 import { EINVAL } from '../uapi/errno.ts';
 import type { KvmRegs, KvmSegment, KvmSregs } from '../uapi/kvm.ts';
-
-/** EFLAGS bits that exist: bits 3, 5, 15 and 31:22 do not. */
-const EFLAGS_MASK = 0x003f7fd7;
 
 /** IA32_APIC_BASE of the bootstrap processor after a reset: enabled, at 0xFEE00000. */
 const APIC_BASE_DEFAULT = 0xfee00900;
@@ -68,6 +70,8 @@ export function setRegs(cpu: Cpu, regs: Readonly<KvmRegs>): void {
   cpu.queuedVector = -1;
   cpu.pendingDebugTrap = 0;
   cpu.fault = FAULT_NONE;
+  // EFLAGS.VM
+  cpu.selectTlb();
 }
 
 function getSegment(cpu: Cpu, seg: number): KvmSegment {
@@ -124,20 +128,30 @@ export function getSregs(cpu: Cpu): KvmSregs {
     cr3: cpu.cr3 >>> 0,
     cr4: cpu.cr4 >>> 0,
     cr8: 0,
-    efer: 0,
+    efer: cpu.efer >>> 0,
     apic_base: APIC_BASE_DEFAULT,
     interrupt_bitmap: [0, 0, 0, 0, 0, 0, 0, 0],
   };
 }
 
-/** KVM_SET_SREGS. @returns 0, or −EINVAL for paging without protected mode; nothing has changed then. */
+/**
+ * KVM_SET_SREGS. A change of the page-directory pointers in memory is picked up here too (KVM: `load_pdptrs`; a bad table is
+ * not refused, the old pointers stay).
+ *
+ * @returns 0, or −EINVAL for control registers that a MOV would refuse (KVM: `kvm_is_valid_sregs`); nothing has changed then.
+ */
 export function setSregs(cpu: Cpu, sregs: Readonly<KvmSregs>): number {
-  if ((sregs.cr0 & X86_CR0_PG) !== 0 && (sregs.cr0 & X86_CR0_PE) === 0) return -EINVAL;
+  const isProtected = (sregs.cr0 & X86_CR0_PE) !== 0;
+  if ((sregs.cr0 & X86_CR0_PG) !== 0 && !isProtected) return -EINVAL;
+  if (!isValidCr4(sregs.cr4) || (sregs.efer & ~EFER_NX) !== 0) return -EINVAL;
   // First CR0: what a segment allows depends on PE.
   cpu.cr0 = sregs.cr0 | 0;
   cpu.cr2 = sregs.cr2 | 0;
   cpu.cr3 = sregs.cr3 | 0;
   cpu.cr4 = sregs.cr4 | 0;
+  cpu.efer = sregs.efer | 0;
+  if ((sregs.cr0 & X86_CR0_PG) !== 0 && (sregs.cr4 & X86_CR4_PAE) !== 0) loadPdptrs(cpu, cpu.cr3);
+  cpu.flushTlb();
   setSegment(cpu, SEG_CS, sregs.cs);
   setSegment(cpu, SEG_DS, sregs.ds);
   setSegment(cpu, SEG_ES, sregs.es);

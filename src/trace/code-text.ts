@@ -1,8 +1,8 @@
 /**
  * Disassembly of the instruction that a processor stands at, remembered by address as long as its bytes stay.
  */
+import { peekLinear } from '../cpu/access.ts';
 import type { Cpu } from '../cpu/cpu.ts';
-import type { GuestMemory } from '../cpu/memory.ts';
 import { disassemble, instructionLength } from '../decoder/disassemble.ts';
 import { SEG_CS } from '../decoder/insn.ts';
 
@@ -18,12 +18,10 @@ interface Remembered {
 /** Text of the instruction at CS:EIP. */
 export class CodeText {
   readonly #cpu: Cpu;
-  readonly #memory: GuestMemory;
   readonly #known = new Map<number, Remembered>();
 
-  constructor(cpu: Cpu, memory: GuestMemory) {
+  constructor(cpu: Cpu) {
     this.#cpu = cpu;
-    this.#memory = memory;
   }
 
   /** For example `out dx,al`. */
@@ -42,7 +40,7 @@ export class CodeText {
   }
 
   #byteAt(linear: number): number {
-    const byte = this.#memory.readByte(linear & this.#cpu.a20Mask);
+    const byte = peekLinear(this.#cpu, linear);
     return byte < 0 ? 0xff : byte;
   }
 

@@ -71,7 +71,7 @@ export class KvmTracePrinter implements KvmTracepoints {
     this.#names = names;
     this.#events = events;
     this.#sink = sink;
-    this.#code = new CodeText(machine.cpu, machine.memory);
+    this.#code = new CodeText(machine.cpu);
   }
 
   kvm_pio(write: boolean, port: number, size: number, count: number, val: number): void {

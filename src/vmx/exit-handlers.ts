@@ -130,7 +130,7 @@ export function handleEptViolation(vcpu: KvmVcpu): number {
 }
 
 function fetchFailure(vcpu: KvmVcpu): number {
-  const pa = (vcpu.cpu.exitGuestPhysicalAddress >>> 0).toString(16);
+  const pa = vcpu.cpu.exitGuestPhysicalAddress.toString(16);
   return prepareEmulationFailureExit(vcpu, `instruction fetch from 0x${pa}, where no memory is`);
 }
 

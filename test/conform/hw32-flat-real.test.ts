@@ -1,8 +1,7 @@
 /**
  * The hw32 vectors come from 32-bit protected mode at CPL 3, but most of these instructions do the same in real mode
  * with 4 GiB segments and CS.D = 1. So they check the integer instructions that the 80286 did not have, 32-bit operands
- * and all addressing forms, long before there is protected mode. `pio86 conform` goes on to exclude the set: this is
- * not the mode it was recorded in.
+ * and all addressing forms in real mode too. (In the mode that they were recorded in they run in hw32.test.ts.)
  *
  * Left out: files about privilege, segments, faults of paging, software interrupts; ARPL (real mode: #UD) and POPF
  * (CPL 0 may change IF).

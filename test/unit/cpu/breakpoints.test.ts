@@ -4,7 +4,6 @@ import { describe, expect, it } from 'vitest';
 import type { IoIntercept } from '../../../src/cpu/cpu.ts';
 import { DR6_ACTIVE_LOW, DR6_BD, DR6_BS } from '../../../src/cpu/debug-state.ts';
 import { deliverInterrupt } from '../../../src/cpu/interrupts.ts';
-import { PAGE_WATCHED } from '../../../src/cpu/memory.ts';
 import {
   BP_VECTOR,
   DB_VECTOR,
@@ -13,6 +12,7 @@ import {
   X86_EFLAGS_RF,
   X86_EFLAGS_TF,
 } from '../../../src/cpu/registers.ts';
+import { TLB_WATCHED } from '../../../src/cpu/tlb.ts';
 import {
   EXIT_REASON_EXCEPTION_NMI,
   EXIT_REASON_HLT,
@@ -358,23 +358,44 @@ describe('data breakpoints', () => {
   });
 
   it('leaves no page slow behind', () => {
-    const test = new TestCpu();
+    const test = new TestCpu().reset({ ebx: 0x10 }).poke('eip', 'eb fe');
+    const isWatched = (): boolean => {
+      // mov [bx],al fills the TLB.
+      test.set({ eip: 0x200 }).poke('eip', '88 07');
+      test.run(1);
+      return (test.cpu.tlb[DATA >> 12] & TLB_WATCHED) !== 0;
+    };
     arm(test, { at: DATA, type: WRITE }, { at: DATA + 8, type: ACCESS });
-    expect(test.memory.pageFlags[DATA >> 12] & PAGE_WATCHED).toBe(PAGE_WATCHED);
+    expect(isWatched()).toBe(true);
     arm(test, { at: DATA, type: EXECUTE });
-    expect(test.memory.pageFlags[DATA >> 12] & PAGE_WATCHED).toBe(0);
+    expect(isWatched()).toBe(false);
     arm(test, { at: DATA, type: WRITE });
+    expect(isWatched()).toBe(true);
     test.cpu.reset();
-    expect([test.memory.pageFlags[DATA >> 12], test.cpu.debug.armed]).toEqual([0, 0]);
+    expect([test.cpu.tlb[DATA >> 12] & TLB_WATCHED, test.cpu.debug.armed]).toEqual([0, 0]);
   });
 
-  it('stays watched when memory slots come and go', () => {
-    const test = new TestCpu();
-    arm(test, { at: 0x30_0000, type: WRITE });
-    test.memory.addSlot(1, 0x30_0000, new Uint8Array(4096), false);
-    expect(test.memory.pageFlags[0x300] & PAGE_WATCHED).toBe(PAGE_WATCHED);
-    test.memory.removeSlot(1);
-    expect(test.memory.pageFlags[0x300] & PAGE_WATCHED).toBe(PAGE_WATCHED);
+  it('is the linear page’s: another one that leads to the same memory is not watched', () => {
+    const test = new TestCpu().reset({ ebx: 0x10 }).poke('eip', '88 07');
+    test.cpu.cr3 = 0x8_0000;
+    // One 4 KiB table that maps linear page n to itself, and page 21H to page 20H.
+    for (let page = 0; page < 0x100; page++) {
+      const to = page === 0x21 ? 0x20 : page;
+      test.memory.view.setUint32(0x8_1000 + 4 * page, (to << 12) | 7, true);
+    }
+    test.memory.view.setUint32(0x8_0000, 0x8_1007, true);
+    test.set({ cr0: 0x8000_0011 });
+    for (let seg = 0; seg < 6; seg++) test.cpu.updateSegBound(seg);
+    test.cpu.tlbs.flush(false);
+    arm(test, { at: 0x2_1010, type: WRITE });
+    test.run(1);
+    expect(test.cpu.pendingDebugTrap | test.cpu.debug.hits).toBe(0);
+    expect(test.cpu.tlb[0x21]).toBe(0);
+    test.cpu.segBase[3] = 0x2_1000;
+    test.set({ eip: 0x100 });
+    test.cpu.exceptionBitmap = 1 << DB_VECTOR;
+    expect(test.run(1)).toBe(EXIT_REASON_EXCEPTION_NMI);
+    expect(test.cpu.exitQualification).toBe(1);
   });
 
   it('meets exactly the accesses that overlap it, and changes nothing else', () => {

@@ -61,7 +61,7 @@ describe('CPUID', () => {
     expect(vcpu.stat.byReason[EXIT_REASON_CPUID]).toBe(1);
   });
 
-  it.each([1, 2, 0x8000_0000])('claims in leaf 0x%s neither FPU nor APIC nor SSE', (eax) => {
+  it.each([1, 2, 0x8000_0002])('claims in leaf 0x%s neither FPU nor APIC nor SSE', (eax) => {
     const { vcpu } = realMachine('0fa2', { eax });
     vcpu.kvmRun();
     const regs = vcpu.getRegs();
@@ -69,7 +69,18 @@ describe('CPUID', () => {
     const FPU_APIC_MMX_FXSR_SSE_SSE2 = 1 | (1 << 9) | (7 << 23) | (1 << 26);
     expect(regs.edx & FPU_APIC_MMX_FXSR_SSE_SSE2).toBe(0);
     const TSC_MSR_CX8_CMOV = (1 << 4) | (1 << 5) | (1 << 8) | (1 << 15);
-    expect(regs.edx).toBe(TSC_MSR_CX8_CMOV);
+    const PSE_PAE_PGE_PSE36 = (1 << 3) | (1 << 6) | (1 << 13) | (1 << 17);
+    expect(regs.edx).toBe(TSC_MSR_CX8_CMOV | PSE_PAE_PGE_PSE36);
+  });
+
+  it('tells of execute-disable in the extended leaf', () => {
+    const answers = [0x8000_0000, 0x8000_0001].map((eax) => {
+      const { vcpu } = realMachine('0fa2', { eax });
+      vcpu.kvmRun();
+      return vcpu.getRegs();
+    });
+    expect(answers[0]).toMatchObject({ eax: 0x8000_0001, edx: 0 });
+    expect(answers[1]).toMatchObject({ eax: 0, edx: 1 << 20 });
   });
 });
 
