@@ -57,6 +57,11 @@ export function explainReport(explanation: Explanation, colors: Colors): string 
     text += `\nVM-exit instruction information 0x${info.value.toString(16).padStart(8, '0')} (KVM does not use it)\n`;
     text += fieldTable(info.fields, colors);
   }
+  if (explanation.ioExit !== null) {
+    const { exits, bits } = explanation.ioExit;
+    text += `\nUnder these I/O bitmaps: ${colors.bold(exits ? 'exits' : 'does not exit')}\n`;
+    for (const bit of bits) text += `  ${bit}\n`;
+  }
   text += `\nPath through KVM\n${chain(path.functions)}`;
   text += wrap(`taken by a device in the kernel: ${path.taken}`, '    ', '  ');
   text += wrap(`taken by none: ${path.refused}`, '    ', '  ');

@@ -73,3 +73,21 @@ export function parseAddress(what: string, text: string): FarAddress {
 export function linearOf(address: FarAddress): number {
   return address.selector === null ? address.offset : address.selector * 16 + address.offset;
 }
+
+/** Ports `first … last`. */
+export interface PortSpan {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Parses `0x60-0x64,0x3f8`: ports and ranges of ports. @throws CliError (usage) naming `what`. */
+export function parsePorts(what: string, text: string): PortSpan[] {
+  return text.split(',').map((part) => {
+    const [from = '', to = from, ...more] = part.trim().split('-');
+    const first = wholeNumber(from);
+    const last = wholeNumber(to);
+    const isRange = first !== null && last !== null && first <= last && last <= 0xffff && more.length === 0;
+    if (!isRange) throw usageError(`${what}: '${text}' is not a list of ports such as 0x60-0x64,0x3f8`);
+    return { first, last };
+  });
+}

@@ -10,6 +10,7 @@
  * Intel SDM vol. 3A, “Limit Checking”, “Type Checking”.
  */
 import { SEG_SS } from '../decoder/insn.ts';
+import { checkDataBreakpoints } from './breakpoints.ts';
 import { type Cpu, FAULT_NONE } from './cpu.ts';
 import { EPT_READ, EPT_WRITE, raise, raiseEptViolation } from './fault.ts';
 import {
@@ -125,6 +126,7 @@ function writeInPage(cpu: Cpu, page: number, at: number, size: number, value: nu
 
 /** Reads 1 to 4 bytes. Both pages of a crossing are translated before either is read. */
 function readThrough(cpu: Cpu, tlb: Tlb, linear: number, size: number): number {
+  if (cpu.debug.armed !== 0) checkDataBreakpoints(cpu, linear, size, false);
   const at = linear & PAGE_MASK;
   const inPage = PAGE_SIZE - at;
   const page = translate(cpu, tlb, linear, ACCESS_READ);
@@ -169,6 +171,7 @@ function prepareStore(cpu: Cpu, tlb: Tlb, linear: number, size: number): boolean
 
 /** Writes 1 to 4 bytes. Both pages of a crossing are checked before either is written. */
 function writeThrough(cpu: Cpu, tlb: Tlb, linear: number, size: number, value: number): void {
+  if (cpu.debug.armed !== 0) checkDataBreakpoints(cpu, linear, size, true);
   if (!prepareStore(cpu, tlb, linear, size)) return;
   const at = linear & PAGE_MASK;
   const inPage = PAGE_SIZE - at;
@@ -353,14 +356,21 @@ export function probeStore(cpu: Cpu, seg: number, off: number, size: number): bo
   return checkSegment(cpu, seg, off, size, true) && probeLinear(cpu, (cpu.segBase[seg] + off) | 0, size);
 }
 
-/** The emulator's read of a memory operand (`segmented_read`). @returns the value, unsigned; 0 on a fault. */
+/**
+ * The emulator's read of a memory operand (`segmented_read`). KVM: its accesses meet no data breakpoint.
+ *
+ * @returns the value, unsigned; 0 on a fault.
+ */
 export function segmentedRead(cpu: Cpu, seg: number, off: number, size: number): number {
-  return loadSized(cpu, seg, off, size) >>> 0;
+  const value = loadSized(cpu, seg, off, size) >>> 0;
+  cpu.debug.hits = 0;
+  return value;
 }
 
-/** The emulator's write of a memory operand (`segmented_write`). */
+/** The emulator's write of a memory operand (`segmented_write`). No data breakpoints either. */
 export function segmentedWrite(cpu: Cpu, seg: number, off: number, size: number, value: number): void {
   storeSized(cpu, seg, off, size, value);
+  cpu.debug.hits = 0;
 }
 
 /**

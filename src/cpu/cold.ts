@@ -9,6 +9,7 @@ import * as bits from './bit-byte.ts';
 import * as control from './control-transfer.ts';
 import type { Cpu } from './cpu.ts';
 import * as data from './data-transfer.ts';
+import * as debug from './debug-registers.ts';
 import * as decimal from './decimal.ts';
 import * as flags from './flag-control.ts';
 import * as fpu from './fpu-escape.ts';
@@ -70,8 +71,8 @@ const ENTRIES: readonly (readonly [number, ColdOperation])[] = [
   [Op.Scas, stringOperation],
   [Op.Hlt, privileged(system.hlt)], [Op.Cpuid, system.cpuid], [Op.Rdtsc, system.rdtsc], [Op.Rdmsr, privileged(system.rdmsr)],
   [Op.Wrmsr, privileged(system.wrmsr)], [Op.Rdpmc, privileged(system.rdpmc)],
-  [Op.MovFromCr, privileged(system.movFromCr)], [Op.MovToCr, privileged(system.movToCr)], [Op.MovFromDr, privileged(system.movFromDr)],
-  [Op.MovToDr, privileged(system.movToDr)],
+  [Op.MovFromCr, privileged(system.movFromCr)], [Op.MovToCr, privileged(system.movToCr)], [Op.MovFromDr, privileged(debug.movFromDr)],
+  [Op.MovToDr, privileged(debug.movToDr)],
   [Op.Lgdt, privileged(system.loadTable)], [Op.Lidt, privileged(system.loadTable)], [Op.Sgdt, system.storeTable], [Op.Sidt, system.storeTable],
   [Op.Smsw, system.smsw], [Op.Lmsw, privileged(system.lmsw)], [Op.Clts, privileged(system.clts)],
   [Op.Invd, privileged(system.nothing)], [Op.Invlpg, privileged(system.invlpg)],

@@ -8,12 +8,13 @@ import { type Insn, SEG_CS, SEG_SS } from '../decoder/insn.ts';
 import { Op } from '../decoder/op.ts';
 import { effectiveAddress, load16, loadSized, probeStore, raise } from './access.ts';
 import { type Cpu, FAULT_NONE } from './cpu.ts';
+import { deliverDebugException, exceptionExit, isIntercepted } from './debug-exception.ts';
 import { deliverEvent } from './exceptions.ts';
 import { retfProtected } from './far-return.ts';
 import { farCallProtected, farJumpProtected } from './far-transfer.ts';
 import { getOf, getZf, signExtend } from './flags.ts';
 import { readDst, readReg } from './operand.ts';
-import { EVENT_EXCEPTION, EVENT_SOFTWARE } from './protected-delivery.ts';
+import { EVENT_SOFTWARE } from './protected-delivery.ts';
 import {
   BP_VECTOR,
   BR_VECTOR,
@@ -26,7 +27,7 @@ import {
 } from './registers.ts';
 import { codeOffsetAllowed, loadSegmentReal, loadSegmentV86 } from './segments.ts';
 import { drop, peek, push, stackMask } from './stack.ts';
-import { COLD_EVENT, COLD_JUMP, COLD_NEXT } from './status.ts';
+import { COLD_EVENT, COLD_EXIT, COLD_JUMP, COLD_NEXT } from './status.ts';
 import { INT_REDIRECTED, INT_THROUGH_IDT, virtualInterrupt } from './virtual-8086.ts';
 
 /** Near transfer to `target`; #GP(0) beyond the limit. @returns whether it was allowed. */
@@ -151,14 +152,22 @@ export function int(cpu: Cpu, insn: Insn): number {
   return softwareInterrupt(cpu, insn, vector);
 }
 
-/** INT3: #BP, a trap. Neither IOPL nor the redirection map has a say. */
+/** INT3: #BP, a trap; or out to the host, with EIP at the instruction. Neither IOPL nor the redirection map has a say. */
 export function int3(cpu: Cpu, insn: Insn): number {
+  if (isIntercepted(cpu, BP_VECTOR)) {
+    exceptionExit(cpu, BP_VECTOR, 0, insn.len);
+    return COLD_EXIT;
+  }
   return softwareInterrupt(cpu, insn, BP_VECTOR);
 }
 
 /** INT1: #DB without a condition in DR6; unlike INT n it does not ask for the gate's DPL, and EXT is set. */
 export function int1(cpu: Cpu, insn: Insn): number {
-  deliverEvent(cpu, DB_VECTOR, 0, (cpu.eip + insn.len) | 0, EVENT_EXCEPTION);
+  if (isIntercepted(cpu, DB_VECTOR)) {
+    exceptionExit(cpu, DB_VECTOR, 0, insn.len);
+    return COLD_EXIT;
+  }
+  deliverDebugException(cpu, 0, (cpu.eip + insn.len) | 0);
   cpu.attention = 1;
   return COLD_EVENT;
 }

@@ -4,6 +4,7 @@
  */
 import { DecodeCache } from '../decoder/decode-cache.ts';
 import { type Insn, SEG_CS, SEG_SS, SEG_TR } from '../decoder/insn.ts';
+import { DebugState } from './debug-state.ts';
 import { FetchWindow } from './fetch-window.ts';
 import type { GuestMemory } from './memory.ts';
 import {
@@ -33,6 +34,8 @@ export const FAULT_EXCEPTION = 0x100;
 export const FAULT_MMIO = 0x200;
 /** `Cpu.fault` when pio86 cannot go on: the run leaves with EXIT_QUAL_INTERNAL. */
 export const FAULT_INTERNAL = 0x400;
+/** `Cpu.fault` of a fetch that did not happen, because the instruction before it has met a data or I/O breakpoint. */
+export const FAULT_TRAP = 0x800;
 /**
  * `Cpu.exitQualification` of EXIT_REASON_EXCEPTION_NMI: not an exception but a mode that pio86 does not run yet;
  * `Cpu.internalError` says which.
@@ -58,6 +61,19 @@ export interface MmioPort {
   mmioWrite(pa: number, size: number, value: number): void;
   /** The next two reads or writes are the halves of eight bytes within a page (CMPXCHG8B): one access. */
   mmioPair?(): void;
+}
+
+/**
+ * Port accesses that do not leave the processor, as VMX I/O bitmaps allow. On hardware they go to the physical port; here
+ * they go where the embedder says.
+ */
+export interface IoIntercept {
+  /** Whether an access leaves with EXIT_REASON_IO_INSTRUCTION. */
+  exits(port: number, size: number): boolean;
+  /** @returns the value read, unsigned, `size` bytes. */
+  read(port: number, size: number): number;
+  /** `value` is unsigned and has no bits beyond `size` bytes. */
+  write(port: number, size: number, value: number): void;
 }
 
 /** Processor state. Hot fields are typed arrays; see registers.ts for their layout. */
@@ -110,7 +126,9 @@ export class Cpu {
   efer = 0;
   /** PAE: the page-directory-pointer registers, four pairs of doublewords. */
   readonly pdptes = new Int32Array(8);
+  /** DR0–DR3, DR6, DR7 as the guest sees them; what is in force is in {@link debug}. */
   readonly dr = new Int32Array(8);
+  readonly debug = new DebugState();
 
   #a20Mask = -1;
   /** 1 while misaligned accesses are #AC. Only privilege.ts sets it. */
@@ -133,11 +151,12 @@ export class Cpu {
   /** An exception to deliver at the next entry (queued by the emulator): vector, or −1. */
   queuedVector = -1;
   queuedErrorCode = 0;
-  /**
-   * A debug trap is due at this instruction boundary: 1 a single step (DR6.BS), DR6_BT the T flag of a task that has been
-   * switched to.
-   */
+  /** Pending debug exceptions: DR6 bits of the #DB that is due at this instruction boundary; 0 when none is. */
   pendingDebugTrap = 0;
+  /** Vectors that leave with EXIT_REASON_EXCEPTION_NMI instead of going through the IDT: only #DB and #BP are looked at. */
+  exceptionBitmap = 0;
+  /** `VM_ENTRY_INSTRUCTION_LEN` of a queued #BP: how far behind EIP its frame points. */
+  entryInstructionLength = 0;
   /** How many NMIs are due: at most two, one of them behind the one being handled. */
   pendingNmi = 0;
   /** Blocking by NMI: from its delivery to the next IRET. */
@@ -152,11 +171,16 @@ export class Cpu {
   repResult = 0;
   repAux = 0;
 
+  /** EIP is at a REP string instruction that has done some iterations: an event there pushes RF = 1. */
+  repSuspended = 0;
+
   /** Exit information, as in the VMCS. */
   exitReason = 0;
   exitQualification = 0;
   exitInstructionLength = 0;
   exitInstructionInfo = 0;
+  /** VM-exit interruption information; 0 when EXIT_REASON_EXCEPTION_NMI is not about an exception. */
+  exitInterruptionInfo = 0;
   exitGuestLinearAddress = 0;
   /** Unsigned, up to 36 bits. */
   exitGuestPhysicalAddress = 0;
@@ -187,6 +211,8 @@ export class Cpu {
    * 0: they are #GP(0). Intel SDM vol. 3C, “Instructions That Cause VM Exits Conditionally”.
    */
   msrExiting = 0;
+  /** Which port accesses exit; null: all of them, as KVM has it. */
+  ioIntercept: IoIntercept | null = null;
 
   /** While not null, accesses to pages without memory go here instead of leaving as an EPT violation. */
   mmio: MmioPort | null = null;
@@ -231,6 +257,8 @@ export class Cpu {
     this.dr.fill(0);
     this.dr[6] = 0xffff0ff0 | 0;
     this.dr[7] = 0x400;
+    this.debug.hits = 0;
+    this.debug.update(this);
     this.interruptShadow = 0;
     this.activityState = ACTIVITY_ACTIVE;
     this.fault = FAULT_NONE;
@@ -240,6 +268,7 @@ export class Cpu {
     this.nmiMasked = 0;
     this.interruptWindowExiting = 0;
     this.repStarted = 0;
+    this.repSuspended = 0;
     this.attention = 1;
   }
 

@@ -6,6 +6,7 @@
 import { SEG_CS, SEG_SS } from '../decoder/insn.ts';
 import { checkSegment, raise, readLinear, writeLinear } from './access.ts';
 import { ACTIVITY_ACTIVE, ACTIVITY_SHUTDOWN, type Cpu, FAULT_EXCEPTION, FAULT_NONE } from './cpu.ts';
+import { DR6_BD } from './debug-state.ts';
 import { getEflags } from './flags.ts';
 import { deliverProtected, EVENT_EXCEPTION } from './protected-delivery.ts';
 import {
@@ -132,6 +133,11 @@ export function deliverEvent(
   cpu.fault = FAULT_NONE;
   cpu.interruptShadow = 0;
   cpu.repStarted = 0;
+  if (cpu.repSuspended !== 0) {
+    // SDM vol. 3B, “Instruction-Breakpoint Exception Condition”: after any iteration of a REP but the last, RF is pushed as 1.
+    cpu.repSuspended = 0;
+    cpu.sysFlags |= X86_EFLAGS_RF;
+  }
   cpu.activityState = ACTIVITY_ACTIVE;
   let current = vector;
   let code = errorCode;
@@ -158,8 +164,24 @@ export function deliverEvent(
   cpu.mmio = mmio;
 }
 
+/**
+ * A #DB that is a fault (an instruction breakpoint, DR7.GD): it waits for the boundary, as the traps do, where the host can
+ * have it instead.
+ */
+function deferDebugFault(cpu: Cpu): void {
+  const payload = cpu.faultErrorCode;
+  cpu.fault = FAULT_NONE;
+  // KVM: a general detect of the guest's own DR7 goes to the guest even while a debugger steps (`handle_dr`).
+  if (payload === DR6_BD && cpu.debug.isHost === 0) queueException(cpu, DB_VECTOR, payload);
+  else cpu.pendingDebugTrap |= payload;
+}
+
 /** Delivers the exception that the instruction at `cpu.eip` left in `cpu.fault`. */
 export function deliverFault(cpu: Cpu): void {
+  if (cpu.fault === (FAULT_EXCEPTION | DB_VECTOR)) {
+    deferDebugFault(cpu);
+    return;
+  }
   const vector = cpu.fault & ~FAULT_EXCEPTION;
   if (vector === PF_VECTOR) cpu.cr2 = cpu.faultAddress;
   deliverEvent(cpu, vector, cpu.faultErrorCode, cpu.eip, EVENT_EXCEPTION);

@@ -6,6 +6,8 @@ import { PF_VECTOR } from './registers.ts';
 export function raise(cpu: Cpu, vector: number, errorCode: number): void {
   if (cpu.fault !== FAULT_NONE) return;
   cpu.fault = FAULT_EXCEPTION | vector;
+  // An instruction that does not complete meets no data breakpoint.
+  cpu.debug.hits = 0;
   cpu.faultErrorCode = errorCode;
 }
 
@@ -25,6 +27,7 @@ export const EPT_FETCH = 4;
 export function raiseEptViolation(cpu: Cpu, pa: number, qualification: number): void {
   if (cpu.fault !== FAULT_NONE) return;
   cpu.fault = FAULT_MMIO;
+  cpu.debug.hits = 0;
   cpu.exitGuestPhysicalAddress = pa;
   cpu.exitQualification = qualification;
 }

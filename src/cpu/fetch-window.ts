@@ -17,6 +17,14 @@ export class FetchWindow {
   tlb: Int32Array | null = null;
   tlbEpoch = -1;
   epoch = -1;
+  /** Physical page. */
+  page = 0;
+
+  /** The next fetch is to open it anew. */
+  close(): void {
+    this.len = 0;
+    this.epoch = -1;
+  }
 }
 
 /** Whether the window still holds: nothing it depends on has changed since it was opened. */

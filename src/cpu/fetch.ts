@@ -7,6 +7,7 @@
 import type { CodePage, DecodeCache } from '../decoder/decode-cache.ts';
 import { type Insn, SEG_CS } from '../decoder/insn.ts';
 import { LOWER_TRUNCATED, lower, MAX_INSN_LEN } from '../decoder/lower.ts';
+import { fetchStops } from './breakpoints.ts';
 import { type Cpu, FAULT_NONE } from './cpu.ts';
 import { EPT_FETCH, raise, raiseEptViolation } from './fault.ts';
 import type { FetchWindow } from './fetch-window.ts';
@@ -87,11 +88,13 @@ function holdsCode(cpu: Cpu, page: number): void {
 /**
  * The instruction at `eip`, with every check, and the window around it.
  *
- * @returns null when the fetch faults: `cpu.fault` is #GP(0) (beyond the limit, longer than 15 bytes), #PF or FAULT_MMIO
- * (no memory there).
+ * @returns null when the fetch faults: `cpu.fault` is #GP(0) (beyond the limit, longer than 15 bytes), #PF, FAULT_MMIO (no
+ * memory there), #DB (an instruction breakpoint) or FAULT_TRAP (a data breakpoint of the instruction before).
  */
 export function fetchSlow(cpu: Cpu, cache: DecodeCache, window: FetchWindow, eip: number): Insn | null {
   window.len = 0;
+  // An instruction breakpoint goes before any fault of the fetch.
+  if (cpu.debug.armed !== 0 && fetchStops(cpu, eip)) return null;
   const limit = cpu.segLimit[SEG_CS];
   if (eip >>> 0 > limit) {
     raise(cpu, GP_VECTOR, 0);
@@ -126,7 +129,8 @@ function setWindow(cpu: Cpu, window: FetchWindow, own: CodePage, eip: number, at
   const base = (eip >>> 0) - at;
   const safe = Math.min(PAGE_SIZE, limit - base + 1) - (MAX_INSN_LEN - 1);
   window.eipBase = base | 0;
-  window.len = Math.max(safe, 0);
+  // Each fetch from a page with an instruction breakpoint comes by fetchSlow().
+  window.len = cpu.debug.hasCodeBreakpoint((cpu.segBase[SEG_CS] + eip) | 0) ? 0 : Math.max(safe, 0);
   window.insns = own.insns[cpu.codeIs32 as 0 | 1];
   window.csBase = cpu.segBase[SEG_CS];
   window.csLimit = limit;
@@ -134,4 +138,5 @@ function setWindow(cpu: Cpu, window: FetchWindow, own: CodePage, eip: number, at
   window.tlb = cpu.tlb;
   window.tlbEpoch = cpu.tlbs.epoch;
   window.epoch = cpu.cache.epoch;
+  window.page = own.page;
 }

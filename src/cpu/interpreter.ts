@@ -25,12 +25,15 @@ import {
   FAULT_INTERNAL,
   FAULT_MMIO,
   FAULT_NONE,
+  FAULT_TRAP,
   KVM_X86_SHADOW_INT_MOV_SS,
 } from './cpu.ts';
+import { DR6_BS } from './debug-state.ts';
 import { deliverFault } from './exceptions.ts';
 import { fetchSlow } from './fetch.ts';
 import { isCurrent } from './fetch-window.ts';
 import { getPf } from './flags.ts';
+import { NATIVE_REPEAT } from './native-port-io.ts';
 import { portIoExit } from './port-io.ts';
 import { ECX, GP_VECTOR, X86_EFLAGS_RF, X86_EFLAGS_TF } from './registers.ts';
 import { drop, peek, pop, push } from './stack.ts';
@@ -767,6 +770,10 @@ function createRunner(cpu: Cpu): Runner {
                 cpu.eip = eip;
                 const exit = portIoExit(cpu, insn);
                 if (exit === NO_EXIT) break;
+                if (exit === NATIVE_REPEAT) {
+                  if (cpu.attention !== 0) break run;
+                  continue;
+                }
                 if (single) {
                   cpu.interruptShadow = shadow;
                   cpu.sysFlags |= oneShot & X86_EFLAGS_RF;
@@ -826,6 +833,9 @@ function createRunner(cpu: Cpu): Runner {
         if ((cpu.fault & FAULT_EXCEPTION) === 0) {
           if (single) cpu.interruptShadow = shadow;
           completed = false;
+          // Nothing was fetched, no tick has passed: boundary() has a trap to deliver. (A trap whose own delivery meets a
+          // breakpoint takes a tick each time, so that it ends.)
+          if (cpu.fault === FAULT_TRAP && cpu.debug.isDelivery === 0) left = (left + 1) | 0;
           // FAULT_INTERNAL: boundary() leaves with it.
           if (cpu.fault !== FAULT_MMIO) break;
           cpu.fault = FAULT_NONE;
@@ -844,7 +854,7 @@ function createRunner(cpu: Cpu): Runner {
         cpu.interruptShadow &= ~shadow;
         // No trap after a load of SS: the one after the next instruction stands for both.
         const isTrap = completed && (cpu.interruptShadow & KVM_X86_SHADOW_INT_MOV_SS) === 0;
-        if (isTrap && (oneShot & X86_EFLAGS_TF) !== 0) cpu.pendingDebugTrap |= 1;
+        if (isTrap && (oneShot & X86_EFLAGS_TF) !== 0) cpu.pendingDebugTrap |= DR6_BS;
       }
     }
   };

@@ -20,7 +20,12 @@ export function nmiAllowed(cpu: Cpu): boolean {
 
 /** Neither a shadow nor an event that goes first. */
 function isOpen(cpu: Cpu): boolean {
-  return cpu.interruptShadow === 0 && cpu.queuedVector < 0 && cpu.pendingDebugTrap === 0;
+  return (
+    cpu.interruptShadow === 0 &&
+    cpu.queuedVector < 0 &&
+    cpu.pendingDebugTrap === 0 &&
+    cpu.debug.blockIrq === 0
+  );
 }
 
 /** Delivers a maskable interrupt now (VM-entry event injection). Ends HLT. */

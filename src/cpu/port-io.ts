@@ -21,20 +21,24 @@ import { raise } from './access.ts';
 import { NO_EXIT } from './boundary.ts';
 import type { Cpu } from './cpu.ts';
 import { portAllowed } from './io-permission.ts';
+import { nativePortIo } from './native-port-io.ts';
 import { DX, EDI, ESI, GP_VECTOR } from './registers.ts';
 
 /**
- * Checks permission and fills the exit information.
+ * Checks permission and fills the exit information; an access that an I/O bitmap lets through is made here.
  *
- * @returns EXIT_REASON_IO_INSTRUCTION, or NO_EXIT with #GP(0) raised.
+ * @returns EXIT_REASON_IO_INSTRUCTION, NO_EXIT with #GP(0) raised or the instruction done, or NATIVE_REPEAT.
  */
 export function portIoExit(cpu: Cpu, insn: Insn): number {
   let qual = insn.ioQual;
   if ((qual & IO_QUAL_IMM) === 0) qual |= cpu.r16[DX] << IO_QUAL_PORT_SHIFT;
-  if (cpu.emulatedHost === 0 && !portAllowed(cpu, ioQualPort(qual), ioQualSize(qual))) {
+  const io = cpu.ioIntercept;
+  const isNative = io !== null && !io.exits(ioQualPort(qual), ioQualSize(qual));
+  if ((cpu.emulatedHost === 0 || isNative) && !portAllowed(cpu, ioQualPort(qual), ioQualSize(qual))) {
     raise(cpu, GP_VECTOR, 0);
     return NO_EXIT;
   }
+  if (isNative) return nativePortIo(cpu, io, insn, qual, ioQualPort(qual), ioQualSize(qual));
   cpu.exitQualification = qual;
   cpu.exitInstructionLength = insn.len;
   cpu.exitInsn = insn;

@@ -17,7 +17,7 @@ import { EAX, ECX, EDI, ESI, X86_EFLAGS_DF, X86_EFLAGS_TF } from './registers.ts
 import { COLD_NEXT, COLD_REPEAT } from './status.ts';
 
 /** Adds to SI, DI or CX, leaving what lies outside the address size alone. */
-function advance(cpu: Cpu, reg: number, by: number, mask: number): void {
+export function advance(cpu: Cpu, reg: number, by: number, mask: number): void {
   const v = cpu.gpr[reg];
   cpu.gpr[reg] = (v & ~mask) | ((v + by) & mask);
 }
@@ -75,6 +75,7 @@ function step(cpu: Cpu, insn: Insn, by: number): void {
 /** Any of the five, with or without REP. */
 export function stringOperation(cpu: Cpu, insn: Insn): number {
   const by = (cpu.sysFlags & X86_EFLAGS_DF) !== 0 ? -insn.size : insn.size;
+  cpu.repSuspended = 0;
   if (insn.rep === REP_NONE) {
     step(cpu, insn, by);
     return COLD_NEXT;
@@ -89,15 +90,23 @@ export function stringOperation(cpu: Cpu, insn: Insn): number {
     advance(cpu, ECX, -1, insn.addrMask);
     if (cpu.budgetLeft <= 0 || cpu.attention !== 0) return interrupted(cpu, insn);
     // It may have written over itself: the next iteration is fetched anew, wherever the budget ends.
-    if (cache.generation !== generation || !cache.enabled) return COLD_REPEAT;
+    if (cache.generation !== generation || !cache.enabled) return suspend(cpu);
     cpu.budgetLeft--;
   }
 }
 
-/** After an iteration with which the budget ends. */
+/** Not finished: an event that comes now pushes RF = 1, and its own breakpoint does not count again. */
+export function suspend(cpu: Cpu): number {
+  cpu.repSuspended = 1;
+  if (cpu.debug.armed !== 0) cpu.attention = 1;
+  return COLD_REPEAT;
+}
+
+/** After an iteration with which the budget ends, or a data breakpoint was met: the last one then moves EIP itself. */
 function interrupted(cpu: Cpu, insn: Insn): number {
   const isLast = (cpu.gpr[ECX] & insn.addrMask) === 0;
-  return isLast && (cpu.sysFlags & X86_EFLAGS_TF) !== 0 ? COLD_NEXT : COLD_REPEAT;
+  const isTrap = (cpu.sysFlags & X86_EFLAGS_TF) !== 0 || cpu.debug.hits !== 0;
+  return isLast && isTrap ? COLD_NEXT : suspend(cpu);
 }
 
 /**

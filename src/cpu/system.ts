@@ -1,5 +1,5 @@
 /**
- * System instructions that every mode has: descriptor-table registers, control and debug registers, HLT, CPUID, RDTSC, MSRs,
+ * System instructions that every mode has: descriptor-table registers, control registers, HLT, CPUID, RDTSC, MSRs,
  * cache control.
  *
  * Intel SDM vol. 3A, “System Instruction Summary”; vol. 2 for the checks.
@@ -25,14 +25,8 @@ import {
 import { invalidatePage, setCr0, setCr3, setCr4, setEfer } from './control-registers.ts';
 import { type Cpu, FAULT_NONE } from './cpu.ts';
 import { readDst, writeReg } from './operand.ts';
-import { DB_VECTOR, EAX, ECX, EDX, GP_VECTOR, UD_VECTOR, X86_CR0_TS } from './registers.ts';
+import { EAX, ECX, EDX, GP_VECTOR, UD_VECTOR, X86_CR0_TS } from './registers.ts';
 import { COLD_EXIT, COLD_NEXT } from './status.ts';
-
-/** CR4.DE: accesses to DR4 and DR5 are #UD. */
-const X86_CR4_DE = 1 << 3;
-/** DR7.GD: the next access to a debug register is #DB; DR6.BD tells it. */
-const DR7_GD = 1 << 13;
-const DR6_BD = 1 << 13;
 
 /** MSR numbers. */
 const MSR_IA32_TSC = 0x10;
@@ -180,43 +174,6 @@ export function movToCr(cpu: Cpu, insn: Insn): number {
   else if (insn.dst === 3) isGood = setCr3(cpu, value);
   else isGood = setCr4(cpu, value);
   if (!isGood) raise(cpu, GP_VECTOR, 0);
-  return COLD_NEXT;
-}
-
-/** DR4 and DR5 are DR6 and DR7, or #UD with CR4.DE; with DR7.GD any access is #DB, a fault. @returns −1 after a fault. */
-function debugRegister(cpu: Cpu, n: number): number {
-  const isAlias = n === 4 || n === 5;
-  if (isAlias && (cpu.cr4 & X86_CR4_DE) !== 0) {
-    raise(cpu, UD_VECTOR, 0);
-    return -1;
-  }
-  if ((cpu.dr[7] & DR7_GD) !== 0) {
-    cpu.dr[6] |= DR6_BD;
-    cpu.dr[7] &= ~DR7_GD;
-    raise(cpu, DB_VECTOR, 0);
-    return -1;
-  }
-  return isAlias ? n + 2 : n;
-}
-
-/** DEST ← DRn */
-export function movFromDr(cpu: Cpu, insn: Insn): number {
-  const n = debugRegister(cpu, insn.src);
-  if (n >= 0) cpu.gpr[insn.dst] = cpu.dr[n];
-  return COLD_NEXT;
-}
-
-/**
- * Fixed bits: DR6 reads FFFF0FF0H | BT BS BD and B3–B0; DR7 bit 10 is 1, bits 12, 14, 15 are 0. KVM: bit 11 (RTM) can be
- * set in DR7.
- */
-export function movToDr(cpu: Cpu, insn: Insn): number {
-  const n = debugRegister(cpu, insn.dst);
-  if (n < 0) return COLD_NEXT;
-  const value = cpu.gpr[insn.src];
-  if (n === 6) cpu.dr[6] = (value & 0xe00f) | 0xffff0ff0;
-  else if (n === 7) cpu.dr[7] = (value & 0xffff2bff) | 0x400;
-  else cpu.dr[n] = value;
   return COLD_NEXT;
 }
 

@@ -170,6 +170,7 @@ function loadTask(cpu: Cpu, ext: number): void {
   // KVM: also without paging; page-directory pointers with reserved bits are #GP(0).
   if (state.is32 && !setCr3(cpu, state.cr3)) raise(cpu, GP_VECTOR, 0);
   cpu.dr[7] &= ~DR7_LOCAL;
+  cpu.debug.update(cpu);
   cpu.eip = state.eip;
   setEflags(cpu, state.eflags & EFLAGS_MASK);
   cpu.gpr.set(state.gpr);

@@ -33,12 +33,15 @@ export const TLB_GLOBAL = 1 << 9;
 /** Part of a page larger than 4 KiB. */
 export const TLB_LARGE = 1 << 10;
 
+/** A data breakpoint lies in this linear page: every access takes the slow path. */
+export const TLB_WATCHED = 1 << 11;
+
 /** The PAGE_* flags in an entry. */
 export const TLB_PAGE_FLAGS = PAGE_HAS_CODE | PAGE_CLEAN | PAGE_WATCHED | PAGE_READ_ONLY | PAGE_READ_SLOW;
 /** A load is plain RAM when `(entry & TLB_READ_MASK) === TLB_VALID`. */
-export const TLB_READ_MASK = TLB_VALID | PAGE_READ_SLOW;
+export const TLB_READ_MASK = TLB_VALID | TLB_WATCHED | PAGE_READ_SLOW;
 /** A store is plain RAM when `(entry & TLB_WRITE_MASK) === TLB_VALID`. */
-export const TLB_WRITE_MASK = TLB_VALID | TLB_NO_WRITE | TLB_PAGE_FLAGS;
+export const TLB_WRITE_MASK = TLB_VALID | TLB_WATCHED | TLB_NO_WRITE | TLB_PAGE_FLAGS;
 /** What is added to the linear address. */
 export const TLB_DELTA = ~0xfff;
 

@@ -18,7 +18,7 @@ import {
   walkFlags,
 } from './paging.ts';
 import { X86_CR0_PG } from './registers.ts';
-import { TLB_NO_EXEC, TLB_NO_WRITE, TLB_PAGE_FLAGS, TLB_VALID, type Tlb } from './tlb.ts';
+import { TLB_NO_EXEC, TLB_NO_WRITE, TLB_PAGE_FLAGS, TLB_VALID, TLB_WATCHED, type Tlb } from './tlb.ts';
 
 /** What an access is. */
 export const ACCESS_READ = 0;
@@ -47,6 +47,7 @@ function fill(cpu: Cpu, tlb: Tlb, linear: number, access: number): number {
     }
     flags = walkFlags;
   }
+  if (cpu.debug.armed !== 0 && cpu.debug.hasDataBreakpoint(page)) flags |= TLB_WATCHED;
   physical = behindA20(cpu, physical);
   if (physical < PAGES) tlb.enter(page, physical, flags | cpu.mem.pageFlags[physical]);
   return physical;

@@ -2,6 +2,7 @@
  * IN, OUT, INS and OUTS as the instruction emulator executes them (Linux: arch/x86/kvm/emulate.c, `em_in`, `em_out`
  * and the read-ahead cache of `pio_in_emulated`). Who may touch a port is in io-permission.ts.
  */
+import { matchIo } from '../cpu/breakpoints.ts';
 import { CX, ECX, EDI, X86_EFLAGS_DF } from '../cpu/registers.ts';
 import { REP_NONE } from '../decoder/insn.ts';
 import type { IoSize } from '../uapi/kvm.ts';
@@ -29,6 +30,8 @@ function readAheadCount(vcpu: KvmVcpu, size: IoSize): number {
   const inPage = (cpu.sysFlags & X86_EFLAGS_DF) !== 0 ? offset : PAGE_SIZE - offset;
   let n = Math.min(inPage, READ_CACHE_SIZE / size, count);
   if (vcpu.maxInsBatch !== 0 && n > vcpu.maxInsBatch) n = vcpu.maxInsBatch;
+  // An I/O breakpoint on the port traps after every element.
+  if (cpu.debug.armed !== 0 && vcpu.ioBreakpoints !== 0 && matchIo(cpu, ctxt.port, size) !== 0) n = 1;
   return n === 0 ? 1 : n;
 }
 

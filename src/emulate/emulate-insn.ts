@@ -8,6 +8,7 @@ import { FAULT_EXCEPTION, FAULT_MMIO, FAULT_NONE } from '../cpu/cpu.ts';
 import { CX, DI, ECX, EDI, ESI, SI, X86_EFLAGS_DF } from '../cpu/registers.ts';
 import { REP_NONE, SEG_ES } from '../decoder/insn.ts';
 import { repCount } from './em-io.ts';
+import { ioBreakpointTrap } from './guest-debug.ts';
 import type { KvmVcpu } from './kvm-vcpu.ts';
 import { flushMmioWrites } from './mmio.ts';
 import { loadElement, PIO_EXIT, PIO_IN_KERNEL, passTicks, storeElement } from './pio.ts';
@@ -143,7 +144,7 @@ function restarts(vcpu: KvmVcpu): boolean {
  * @kvm x86_emulate_insn(ctxt) arch/x86/kvm/emulate.c
  */
 export function x86EmulateInsn(vcpu: KvmVcpu): number {
-  const { ctxt, fn } = vcpu;
+  const { ctxt, cpu, fn } = vcpu;
   const { insn } = ctxt;
   if (insn === null) return EMULATION_FAILED;
   const { addrMask } = insn;
@@ -174,11 +175,12 @@ export function x86EmulateInsn(vcpu: KvmVcpu): number {
   if (isIn && !isString) storeAccumulator(vcpu);
   if (isIn && isString && !writeDestination(vcpu)) return propagateFault(vcpu);
   const count = ctxt.dstCount !== 0 ? ctxt.dstCount : 1;
+  const isBreak = cpu.debug.armed !== 0 && ioBreakpointTrap(vcpu, ctxt.port, ctxt.opBytes);
   if (isString) advanceIndex(vcpu, addrMask, count);
   if (isRep) reduceCount(vcpu, addrMask, count);
   passIterations(vcpu, count);
   if (!isRep) return retire(vcpu);
-  return restarts(vcpu) ? EMULATION_RESTART : EMULATION_OK;
+  return restarts(vcpu) && !isBreak ? EMULATION_RESTART : EMULATION_OK;
 }
 
 /** Whether the last OUT or OUTS element left the kernel, materialised or not. */

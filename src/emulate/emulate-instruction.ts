@@ -13,6 +13,7 @@ import { ioQualIsIn, ioQualIsString, ioQualPort, ioQualSize } from '../uapi/vmx.
 import { leftForUserspace } from './emulate-insn.ts';
 import { decodeMemoryInstruction, emulateMemoryInstruction } from './emulate-memory.ts';
 import { prepareEmulationFailureExit } from './emulation-failure.ts';
+import { codeBreakpointsEnabled, writeBackTrapFlag } from './guest-debug.ts';
 import { COMPLETE_EMULATED_PIO, type KvmVcpu } from './kvm-vcpu.ts';
 import { prepareMmioExit } from './mmio.ts';
 import { PIO_BY_BOARD, PIO_IN_KERNEL } from './pio.ts';
@@ -75,13 +76,16 @@ export function x86DecodeEmulatedInstruction(vcpu: KvmVcpu): number {
  * RIP, RF and the interrupt shadow.
  *
  * @param trap whether TF counts: not when the access has left for userspace.
+ * @returns 1, or 0 for KVM_EXIT_DEBUG.
  */
-function writeBack(vcpu: KvmVcpu, trap: boolean): void {
+function writeBack(vcpu: KvmVcpu, trap: boolean): number {
   const { cpu, ctxt } = vcpu;
   cpu.interruptShadow = 0;
   cpu.eip = ctxt.eip;
-  if (trap && (cpu.sysFlags & X86_EFLAGS_TF) !== 0) cpu.pendingDebugTrap = 1;
+  const r = trap && (cpu.sysFlags & X86_EFLAGS_TF) !== 0 ? vcpu.fn.kvmVcpuDoSinglestep(vcpu) : 1;
   cpu.sysFlags = ctxt.rf !== 0 ? cpu.sysFlags | X86_EFLAGS_RF : cpu.sysFlags & ~X86_EFLAGS_RF;
+  if (vcpu.guestDebug !== 0) writeBackTrapFlag(vcpu);
+  return r;
 }
 
 /**
@@ -93,6 +97,10 @@ export function x86EmulateInstruction(vcpu: KvmVcpu, emulationType: number): num
   if ((emulationType & EMULTYPE_PF) !== 0) decodeMemoryInstruction(vcpu);
   if (mmioRequest.byCpu !== 0 && emulationType !== 0) return emulateMemoryInstruction(vcpu);
   if ((emulationType & EMULTYPE_NO_DECODE) === 0) {
+    if (codeBreakpointsEnabled(cpu)) {
+      const hit = fn.kvmVcpuCheckCodeBreakpoint(vcpu);
+      if (hit >= 0) return hit;
+    }
     if (fn.x86DecodeEmulatedInstruction(vcpu) === EMULATION_FAILED) {
       return prepareEmulationFailureExit(vcpu, 'the exit carries no instruction to emulate');
     }
@@ -128,8 +136,7 @@ export function x86EmulateInstruction(vcpu: KvmVcpu, emulationType: number): num
     else ctxt.eflags = getEflags(cpu);
     return prepareMmioExit(vcpu);
   }
-  writeBack(vcpu, true);
-  return 1;
+  return writeBack(vcpu, true);
 }
 
 /** @kvm kvm_emulate_instruction(vcpu, emulation_type) arch/x86/kvm/x86.c */

@@ -2,10 +2,9 @@
  * IN and OUT without the emulator: the exit qualification says all there is to know
  * (Linux: arch/x86/kvm/x86.c, `kvm_fast_pio` and around it). No permission check: the processor has made it.
  */
-import type { Cpu } from '../cpu/cpu.ts';
 import { EAX } from '../cpu/registers.ts';
-import { SEG_CS } from '../decoder/insn.ts';
 import type { IoSize } from '../uapi/kvm.ts';
+import { kvmGetLinearRip } from './guest-debug.ts';
 import {
   COMPLETE_FAST_PIO_IN,
   COMPLETE_FAST_PIO_OUT,
@@ -16,11 +15,6 @@ import {
 import { loadElement, PIO_EXIT } from './pio.ts';
 
 const QUIRK_PORT = 0x7e;
-
-/** CS.base + RIP, int32 (`kvm_get_linear_rip`). */
-function linearRip(cpu: Cpu): number {
-  return (cpu.segBase[SEG_CS] + cpu.eip) | 0;
-}
 
 /** `val` as the read starts: RAX for 1 and 2 bytes, whose other bytes stay; 0 for 4, which replaces all. */
 function startValue(vcpu: KvmVcpu, size: IoSize): Uint8Array {
@@ -39,14 +33,15 @@ export function kvmFastPioOut(vcpu: KvmVcpu, size: IoSize, port: number): number
   const r = vcpu.fn.emulatorPioOut(vcpu, size, port, vcpu.cpu.r8, 1);
   if (r !== PIO_EXIT) return r;
   if (port === QUIRK_PORT && (vcpu.quirks & KVM_X86_QUIRK_OUT_7E_INC_RIP) !== 0) {
-    // KVM: firmware that was used to RIP standing behind the OUT at the exit still finds it there on this port.
+    // KVM: firmware that was used to RIP standing behind the OUT at the exit still finds it there on this port. What the skip
+    // returns is ignored: a single step of userspace replaces the exit by KVM_EXIT_DEBUG.
     vcpu.fn.kvmSkipEmulatedInstruction(vcpu);
     // The access is still to come: the instruction's tick must not pass before it.
     vcpu.kvm.clock.ticks--;
     vcpu.pio.ticksDue++;
     vcpu.completeUserspaceIo = COMPLETE_FAST_PIO_OUT_PORT_7E;
   } else {
-    vcpu.pio.linearRip = linearRip(vcpu.cpu);
+    vcpu.pio.linearRip = kvmGetLinearRip(vcpu.cpu);
     vcpu.completeUserspaceIo = COMPLETE_FAST_PIO_OUT;
   }
   return PIO_EXIT;
@@ -63,7 +58,7 @@ export function kvmFastPioIn(vcpu: KvmVcpu, size: IoSize, port: number): number 
     vcpu.cpu.gpr[EAX] = loadElement(val, 0, 4);
     return r;
   }
-  vcpu.pio.linearRip = linearRip(vcpu.cpu);
+  vcpu.pio.linearRip = kvmGetLinearRip(vcpu.cpu);
   vcpu.completeUserspaceIo = COMPLETE_FAST_PIO_IN;
   return PIO_EXIT;
 }
@@ -82,7 +77,7 @@ export function kvmFastPio(vcpu: KvmVcpu, size: IoSize, port: number, isIn: bool
  */
 export function completeFastPioIn(vcpu: KvmVcpu): number {
   const { cpu, pio } = vcpu;
-  if (linearRip(cpu) !== pio.linearRip) {
+  if (kvmGetLinearRip(cpu) !== pio.linearRip) {
     pio.count = 0;
     return 1;
   }
@@ -101,7 +96,7 @@ export function completeFastPioIn(vcpu: KvmVcpu): number {
 export function completeFastPioOut(vcpu: KvmVcpu): number {
   const { pio } = vcpu;
   pio.count = 0;
-  if (linearRip(vcpu.cpu) !== pio.linearRip) return 1;
+  if (kvmGetLinearRip(vcpu.cpu) !== pio.linearRip) return 1;
   return vcpu.fn.kvmSkipEmulatedInstruction(vcpu);
 }
 

@@ -108,6 +108,8 @@ export class KvmVcpuStat {
   insn_emulation_fail = 0;
   /** pio86's own: KVM_EXIT_IO that went to the board's bus or the embedder. */
   userspace_io_exits = 0;
+  /** pio86's own: port accesses that an I/O bitmap has let through. */
+  non_exiting_io = 0;
   /** pio86's own: exits by basic exit reason, 0 … 63. */
   readonly byReason = new Float64Array(64);
 }
@@ -171,6 +173,14 @@ export interface KvmVcpu {
   userspace: UserspaceBus | null;
   /** 1: IN and OUT also go through emIn/emOut (`--force-emulation`). */
   forceEmulation: number;
+  /** `vcpu->guest_debug`: KVM_GUESTDBG_*, 0 without KVM_GUESTDBG_ENABLE. */
+  guestDebug: number;
+  /** `arch.singlestep_rip`: linear RIP when stepping was asked for, int32. */
+  singlestepRip: number;
+  /** `arch.event_exit_inst_len`: of the INT3 or INT1 that has left for userspace. */
+  eventExitInstLen: number;
+  /** 1: I/O breakpoints also trap on port accesses that exit, as a processor without a hypervisor has it; 0: as under KVM. */
+  ioBreakpoints: number;
   /** Largest number of elements of one REP INS batch; KVM's rule applies below it. 0 = no extra limit. */
   maxInsBatch: number;
   /** Tracepoints; null when nothing listens. */
@@ -226,6 +236,8 @@ export interface KvmFunctions extends KvmIoBusFunctions {
   kvmEmulateWrmsr(vcpu: KvmVcpu): number;
   kvmEmulateHalt(vcpu: KvmVcpu): number;
   kvmSkipEmulatedInstruction(vcpu: KvmVcpu): number;
+  kvmVcpuDoSinglestep(vcpu: KvmVcpu): number;
+  kvmVcpuCheckCodeBreakpoint(vcpu: KvmVcpu): number;
   // emulate/pio.ts, emulate/fast-pio.ts
   kvmFastPio(vcpu: KvmVcpu, size: IoSize, port: number, isIn: boolean): number;
   kvmFastPioIn(vcpu: KvmVcpu, size: IoSize, port: number): number;

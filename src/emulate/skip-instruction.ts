@@ -3,6 +3,7 @@
  * `kvm_skip_emulated_instruction`; arch/x86/kvm/vmx/vmx.c, `skip_emulated_instruction`).
  */
 import { X86_EFLAGS_TF } from '../cpu/registers.ts';
+import { skippedIoBreakpoint } from './guest-debug.ts';
 import type { KvmVcpu } from './kvm-vcpu.ts';
 
 /**
@@ -10,14 +11,14 @@ import type { KvmVcpu } from './kvm-vcpu.ts';
  *
  * KVM: no wrap at 64 KiB; an instruction at IP 0xffff of 16-bit code leaves RIP = 0x10000.
  *
- * @returns 1: re-enter the guest.
+ * @returns 1: re-enter the guest; 0: KVM_EXIT_DEBUG, the step of userspace is done.
  * @kvm kvm_skip_emulated_instruction(vcpu) arch/x86/kvm/x86.c
  */
 export function kvmSkipEmulatedInstruction(vcpu: KvmVcpu): number {
   const { cpu } = vcpu;
   cpu.eip = (cpu.eip + cpu.exitInstructionLength) | 0;
   cpu.interruptShadow = 0;
-  if ((cpu.sysFlags & X86_EFLAGS_TF) !== 0) cpu.pendingDebugTrap = 1;
   vcpu.kvm.clock.ticks++;
-  return 1;
+  if (cpu.debug.armed !== 0) skippedIoBreakpoint(vcpu);
+  return (cpu.sysFlags & X86_EFLAGS_TF) !== 0 ? vcpu.fn.kvmVcpuDoSinglestep(vcpu) : 1;
 }

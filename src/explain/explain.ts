@@ -14,10 +14,12 @@ import {
   IO_QUAL_REP,
   ioQualIsIn,
   ioQualIsString,
+  ioQualPort,
   ioQualSize,
 } from '../uapi/vmx.ts';
 import type { BitField } from './bit-field.ts';
 import { instructionInformation, instructionInformationFields } from './instruction-information.ts';
+import { explainIoExit, type IoExit, type PortSpan } from './io-exit.ts';
 import { kvmNotes } from './kvm-notes.ts';
 import { type KvmPath, kvmPath } from './kvm-path.ts';
 import { problemsOf, qualificationFields } from './qualification.ts';
@@ -50,6 +52,8 @@ export interface Explanation {
   readonly exitQualification: ExplainedValue;
   /** Only of INS and OUTS, from bytes. */
   readonly instructionInformation: ExplainedValue | null;
+  /** Whether it exits under the bitmaps that were given; null without any, or when the port is not known. */
+  readonly ioExit: IoExit | null;
   readonly path: KvmPath;
   readonly notes: readonly string[];
   /** Undefined or contradictory fields. */
@@ -57,7 +61,11 @@ export interface Explanation {
 }
 
 /** Explains an exit qualification; what is wrong with it is in `problems`. */
-export function explainQualification(low: number, high = 0): Explanation {
+export function explainQualification(
+  low: number,
+  high = 0,
+  bitmap: readonly PortSpan[] | null = null,
+): Explanation {
   const fields = qualificationFields(low, high);
   const isIn = ioQualIsIn(low);
   const isString = ioQualIsString(low);
@@ -67,6 +75,7 @@ export function explainQualification(low: number, high = 0): Explanation {
     exitReason: EXIT_REASON_IO_INSTRUCTION,
     exitQualification: { value: high * 2 ** 32 + (low >>> 0), fields },
     instructionInformation: null,
+    ioExit: bitmap === null ? null : explainIoExit(bitmap, ioQualPort(low), ioQualSize(low)),
     path: kvmPath({ isIn, isString }),
     notes: kvmNotes({
       isIn,
@@ -104,15 +113,22 @@ function decode(bytes: Uint8Array, mode: ExplainMode): Insn {
  * Explains the instruction at the start of `bytes`.
  *
  * @param dx the port, for instructions that take it from DX; null when it is not known.
+ * @param bitmap ports whose bits are set in the I/O bitmaps.
  * @throws EmulatorError `E_INPUT` when that is no port I/O instruction.
  */
-export function explainBytes(bytes: Uint8Array, mode: ExplainMode, dx: number | null): Explanation {
+export function explainBytes(
+  bytes: Uint8Array,
+  mode: ExplainMode,
+  dx: number | null,
+  bitmap: readonly PortSpan[] | null = null,
+): Explanation {
   const insn = decode(bytes, mode);
   const hasImmediate = (insn.ioQual & IO_QUAL_IMM) !== 0;
   const qual = hasImmediate ? insn.ioQual : insn.ioQual | ((dx ?? 0) << IO_QUAL_PORT_SHIFT);
   const isIn = ioQualIsIn(qual);
   const isString = ioQualIsString(qual);
-  const fields = qualificationFields(qual, 0, !hasImmediate && dx === null ? 'DX (see --dx)' : undefined);
+  const isPortKnown = hasImmediate || dx !== null;
+  const fields = qualificationFields(qual, 0, isPortKnown ? undefined : 'DX (see --dx)');
   return {
     schemaVersion: EXPLAIN_SCHEMA_VERSION,
     instruction: {
@@ -127,6 +143,8 @@ export function explainBytes(bytes: Uint8Array, mode: ExplainMode, dx: number | 
     instructionInformation: isString
       ? { value: instructionInformation(insn, isIn), fields: instructionInformationFields(insn, isIn) }
       : null,
+    ioExit:
+      bitmap === null || !isPortKnown ? null : explainIoExit(bitmap, ioQualPort(qual), ioQualSize(qual)),
     path: kvmPath({ isIn, isString }),
     notes: kvmNotes({
       isIn,

@@ -7,6 +7,7 @@ import * as emIo from '../emulate/em-io.ts';
 import * as emulateInsn from '../emulate/emulate-insn.ts';
 import * as emulateInstruction from '../emulate/emulate-instruction.ts';
 import * as fastPio from '../emulate/fast-pio.ts';
+import * as guestDebug from '../emulate/guest-debug.ts';
 import * as permission from '../emulate/io-permission.ts';
 import type { KvmFunctions } from '../emulate/kvm-vcpu.ts';
 import * as mmio from '../emulate/mmio.ts';
@@ -34,6 +35,8 @@ export const KVM_FUNCTIONS: Readonly<KvmFunctions> = {
   kvmEmulateWrmsr,
   kvmEmulateHalt: vmx.kvmEmulateHalt,
   kvmSkipEmulatedInstruction,
+  kvmVcpuDoSinglestep: guestDebug.kvmVcpuDoSinglestep,
+  kvmVcpuCheckCodeBreakpoint: guestDebug.kvmVcpuCheckCodeBreakpoint,
   kvmFastPio: fastPio.kvmFastPio,
   kvmFastPioIn: fastPio.kvmFastPioIn,
   kvmFastPioOut: fastPio.kvmFastPioOut,

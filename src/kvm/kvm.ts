@@ -22,7 +22,7 @@ export interface KvmOptions {
 }
 
 /** The entry point: `new Kvm().createVm()`. */
-export class Kvm implements Omit<KvmApi, 'createVm'> {
+export class Kvm implements KvmApi {
   readonly #hooks: FunctionHooks | null;
 
   constructor(options: KvmOptions = {}) {

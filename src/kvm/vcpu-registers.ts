@@ -31,6 +31,8 @@ export function kvmVcpuIoctlX86GetDebugregs(cpu: Cpu): KvmDebugregs {
 }
 
 /**
+ * KVM: DR6 and DR7 are stored as given, without their fixed bits.
+ *
  * @returns 0; −EINVAL for flags and for values beyond 32 bits.
  * @kvm kvm_vcpu_ioctl_x86_set_debugregs(vcpu, dbgregs) arch/x86/kvm/x86.c
  */
@@ -42,6 +44,7 @@ export function kvmVcpuIoctlX86SetDebugregs(cpu: Cpu, dbgregs: Readonly<KvmDebug
   for (let i = 0; i < 4; i++) cpu.dr[i] = db[i] | 0;
   cpu.dr[6] = dbgregs.dr6 | 0;
   cpu.dr[7] = dbgregs.dr7 | 0;
+  cpu.debug.update(cpu);
   return 0;
 }
 

@@ -29,6 +29,7 @@ import {
   KVM_EXIT_IRQ_WINDOW_OPEN,
   KVM_EXIT_SHUTDOWN,
   KVM_EXIT_UNKNOWN,
+  KVM_GUESTDBG_SINGLESTEP,
 } from '../uapi/kvm.ts';
 import { EXIT_REASON_PREEMPTION_TIMER } from '../uapi/vmx.ts';
 import {
@@ -129,6 +130,8 @@ function failEntry(vcpu: Vcpu): number {
 export function vcpuEnterGuest(vcpu: Vcpu): number {
   const { cpu, kvm, stat, trace } = vcpu;
   const { clock } = kvm;
+  // KVM: a step of userspace goes over STI and MOV SS as well (`vmx_vcpu_run`).
+  if ((vcpu.guestDebug & KVM_GUESTDBG_SINGLESTEP) !== 0) cpu.interruptShadow = 0;
   if (!kvmCheckAndInjectEvents(vcpu)) return failEntry(vcpu);
   const until = Math.min(clock.nextDeadlineTick, vcpu.tickLimit);
   const left = until - clock.ticks;

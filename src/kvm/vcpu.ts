@@ -4,6 +4,7 @@
  */
 import type { IoDevice } from '../bus/io-device.ts';
 import { ACTIVITY_ACTIVE, ACTIVITY_SHUTDOWN, Cpu, type MmioPort } from '../cpu/cpu.ts';
+import { getEflags } from '../cpu/flags.ts';
 import type { Lapic } from '../devices/lapic.ts';
 import { KVM_X86_QUIRK_LAPIC_MMIO_HOLE, KVM_X86_QUIRK_LINT0_REENABLED } from '../devices/lapic-state.ts';
 import {
@@ -22,6 +23,7 @@ import { KvmMmioRequest } from '../emulate/mmio-request.ts';
 import type {
   KvmCpuidEntry2,
   KvmDebugregs,
+  KvmGuestDebug,
   KvmInterrupt,
   KvmLapicState,
   KvmMpState,
@@ -31,7 +33,9 @@ import type {
   KvmVcpuEvents,
 } from '../uapi/kvm.ts';
 import { KvmRun } from '../uapi/kvm-run.ts';
+import { VmcsIoControls } from '../vmx/io-bitmaps.ts';
 import type { VcpuApi } from './api.ts';
+import { kvmArchVcpuIoctlSetGuestDebug, kvmGetRflags, kvmSetRflags } from './guest-debug.ts';
 import { kvmArchVcpuIoctlGetMpstate, kvmArchVcpuIoctlSetMpstate } from './mp-state.ts';
 import { APIC_BASE_DEFAULT, getRegs, getSregs, setRegs, setSregs } from './regs.ts';
 import { checkRegs, checkSregs } from './struct-checks.ts';
@@ -56,7 +60,7 @@ import { kvmVcpuIoctlRun } from './vcpu-run.ts';
 import type { Vm } from './vm.ts';
 
 /** One processor. */
-export class Vcpu implements KvmVcpu, Omit<VcpuApi, 'setGuestDebug'> {
+export class Vcpu implements KvmVcpu, VcpuApi {
   readonly kvm: Vm;
   readonly id: number;
   readonly cpu: Cpu;
@@ -85,6 +89,12 @@ export class Vcpu implements KvmVcpu, Omit<VcpuApi, 'setGuestDebug'> {
   mmio: MmioPort;
   forceEmulation = 0;
   maxInsBatch = 0;
+  guestDebug = 0;
+  singlestepRip = 0;
+  eventExitInstLen = 0;
+  ioBreakpoints = 1;
+  /** VM-execution controls that decide which port accesses exit. As in KVM, all do. */
+  readonly vmcs: VmcsIoControls;
   internalErrorMessage = '';
   /** Tick of the clock at which `kvmRun` comes back with −EINTR. A batch of INS or OUTS may run past it. */
   tickLimit = Number.POSITIVE_INFINITY;
@@ -108,6 +118,7 @@ export class Vcpu implements KvmVcpu, Omit<VcpuApi, 'setGuestDebug'> {
     this.cpu = new Cpu(kvm.memory);
     this.mmio = new UserspaceMmioPort(this);
     this.msrs = new VcpuMsrs(this);
+    this.vmcs = new VmcsIoControls(this);
     this.apic = kvmCreateLapic(this);
     this.lapicDev = this.apic?.dev ?? null;
   }
@@ -139,7 +150,9 @@ export class Vcpu implements KvmVcpu, Omit<VcpuApi, 'setGuestDebug'> {
 
   /** KVM_GET_REGS. */
   getRegs(): KvmRegs {
-    return getRegs(this.cpu);
+    const regs = getRegs(this.cpu);
+    regs.eflags = kvmGetRflags(this) >>> 0;
+    return regs;
   }
 
   /** KVM_SET_REGS. @returns 0, −EFAULT or −EINVAL. */
@@ -148,6 +161,7 @@ export class Vcpu implements KvmVcpu, Omit<VcpuApi, 'setGuestDebug'> {
     if (error !== 0) return error;
     this.#leaveShutdown();
     setRegs(this.cpu, regs);
+    kvmSetRflags(this, getEflags(this.cpu));
     return 0;
   }
 
@@ -269,6 +283,11 @@ export class Vcpu implements KvmVcpu, Omit<VcpuApi, 'setGuestDebug'> {
     this.cpuidEntries = checked;
     if (this.apic !== null) setTimerModeMask(this.apic, checked);
     return 0;
+  }
+
+  /** KVM_SET_GUEST_DEBUG. @returns 0, −EBUSY (an exception waits already) or −EINVAL. */
+  setGuestDebug(debug: Readonly<KvmGuestDebug>): number {
+    return kvmArchVcpuIoctlSetGuestDebug(this, debug);
   }
 
   /**

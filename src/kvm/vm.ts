@@ -60,7 +60,7 @@ export interface VmOptions {
 const PIT_GSI = 0;
 
 /** One virtual machine. */
-export class Vm implements KvmShared, Omit<VmApi, 'createVcpu'> {
+export class Vm implements KvmShared, VmApi {
   readonly clock: VirtualClock;
   readonly memory = new GuestMemory();
   /** Indexed by KVM_*_BUS. */

@@ -33,6 +33,15 @@ export const VMX_EXIT_REASONS: Readonly<Record<number, string>> = {
   [EXIT_REASON_PREEMPTION_TIMER]: 'PREEMPTION_TIMER',
 };
 
+/** VM-exit interruption information of an exception. Intel SDM vol. 3C, “Information for VM Exits Due to Vectored Events”. */
+export const INTR_INFO_VECTOR_MASK = 0xff;
+export const INTR_TYPE_HARD_EXCEPTION = 3 << 8;
+export const INTR_INFO_VALID_MASK = 1 << 31;
+
+/** Primary processor-based VM-execution controls that decide which port accesses exit. */
+export const CPU_BASED_UNCOND_IO_EXITING = 1 << 24;
+export const CPU_BASED_USE_IO_BITMAPS = 1 << 25;
+
 /**
  * Exit qualification for I/O instructions, packed in one int32.
  *

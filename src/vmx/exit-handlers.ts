@@ -5,13 +5,16 @@
  */
 
 import { ACTIVITY_HLT, ACTIVITY_SHUTDOWN, EXIT_QUAL_INTERNAL } from '../cpu/cpu.ts';
+import { DR6_ACTIVE_LOW } from '../cpu/debug-state.ts';
 import { EPT_FETCH } from '../cpu/fetch.ts';
 import { runGuest } from '../cpu/interpreter.ts';
+import { DB_VECTOR } from '../cpu/registers.ts';
 import { fetchFailure } from '../emulate/emulate-memory.ts';
 import { prepareEmulationFailureExit } from '../emulate/emulation-failure.ts';
+import { kvmGetLinearRip } from '../emulate/guest-debug.ts';
 import type { KvmVcpu } from '../emulate/kvm-vcpu.ts';
 import { EMULTYPE_PF } from '../emulate/x86emul.ts';
-import { KVM_EXIT_HLT, KVM_EXIT_SHUTDOWN } from '../uapi/kvm.ts';
+import { KVM_EXIT_DEBUG, KVM_EXIT_HLT, KVM_EXIT_SHUTDOWN } from '../uapi/kvm.ts';
 import {
   EXIT_REASON_CPUID,
   EXIT_REASON_EPT_VIOLATION,
@@ -23,6 +26,7 @@ import {
   EXIT_REASON_MSR_WRITE,
   EXIT_REASON_PREEMPTION_TIMER,
   EXIT_REASON_TRIPLE_FAULT,
+  INTR_INFO_VECTOR_MASK,
   ioQualIsIn,
   ioQualIsString,
   ioQualPort,
@@ -55,12 +59,13 @@ export function handleIo(vcpu: KvmVcpu): number {
  * @kvm kvm_emulate_halt(vcpu) arch/x86/kvm/x86.c
  */
 export function kvmEmulateHalt(vcpu: KvmVcpu): number {
-  vcpu.fn.kvmSkipEmulatedInstruction(vcpu);
+  const r = vcpu.fn.kvmSkipEmulatedInstruction(vcpu);
   vcpu.stat.halt_exits++;
   if (vcpu.kvm.irqchipInKernel) {
     vcpu.cpu.activityState = ACTIVITY_HLT;
-    return 1;
+    return r;
   }
+  // KVM: this replaces the KVM_EXIT_DEBUG of a step over HLT.
   vcpu.run.exit_reason = KVM_EXIT_HLT;
   return 0;
 }
@@ -84,12 +89,25 @@ export function handleInterruptWindow(vcpu: KvmVcpu): number {
 }
 
 /**
- * pio86 lets the guest take its own exceptions; this exit is the CPU saying that it cannot go on.
+ * #DB and #BP that userspace wants to see: KVM_EXIT_DEBUG. pio86 lets the guest take all other exceptions itself (a kernel
+ * takes every #DB and hands it back); without an exception this exit is the CPU saying that it cannot go on.
  *
  * @kvm handle_exception_nmi(vcpu) arch/x86/kvm/vmx/vmx.c
  */
 export function handleExceptionNmi(vcpu: KvmVcpu): number {
-  const { cpu } = vcpu;
+  const { cpu, run } = vcpu;
+  if (cpu.exitInterruptionInfo !== 0) {
+    const vector = cpu.exitInterruptionInfo & INTR_INFO_VECTOR_MASK;
+    if (vector === DB_VECTOR) {
+      run.debug.dr6 = (cpu.exitQualification | DR6_ACTIVE_LOW) >>> 0;
+      run.debug.dr7 = cpu.debug.dr7 >>> 0;
+    }
+    vcpu.eventExitInstLen = cpu.exitInstructionLength;
+    run.debug.exception = vector;
+    run.debug.pc = kvmGetLinearRip(cpu) >>> 0;
+    run.exit_reason = KVM_EXIT_DEBUG;
+    return 0;
+  }
   const what = cpu.exitQualification === EXIT_QUAL_INTERNAL ? cpu.internalError : 'unexpected exception exit';
   return prepareEmulationFailureExit(vcpu, what);
 }

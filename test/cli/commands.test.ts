@@ -76,6 +76,17 @@ describe('pio86 explain', () => {
     },
   );
 
+  it.each([
+    ['0x60-0x64', 'exits', 1],
+    ['0x60,0x62', 'does not exit', 0],
+  ])('says whether port 0x61 exits under bitmaps with %s set: %s', async (ports, answer, bit) => {
+    const { exitCode, stdout } = await cli(['explain', '--io-bitmap', ports, 'e4', '61']);
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain(
+      `Under these I/O bitmaps: ${answer}\n  port 0x61: bit 1 of byte 0xc of I/O bitmap A is ${bit}\n`,
+    );
+  });
+
   it('names undefined bits and says so with exit code 3', async () => {
     const { exitCode, stdout } = await cli(['explain', '0x000000c2']);
     expect([exitCode, stdout]).toEqual([
@@ -94,6 +105,8 @@ describe('pio86 explain', () => {
     [['--qual', '1', 'ec'], 2, /give bytes or --qual, not both/],
     [['--qual', '0x12345678123456781'], 2, /--qual/],
     [['--dx', '65536', 'ec'], 2, /--dx/],
+    [['--io-bitmap', '0x60', 'ec'], 2, /needs the port: give --dx/],
+    [['--io-bitmap', 'x', 'e4', '60'], 2, /list of ports/],
   ] as const)('refuses %j', async (args, exitCode, message) => {
     const result = await cli(['explain', ...args]);
     expect([result.exitCode, result.stdout]).toEqual([exitCode, '']);

@@ -27,6 +27,16 @@ describe('pio86 run', () => {
     expect(await cli(['run', '--serial', 'none', hello])).toMatchObject({ exitCode: 0, stdout: 'dbg' });
   });
 
+  it('lets only the ports of --io-bitmap exit, and says how many accesses did not', async () => {
+    const { exitCode, stdout, stderr } = await cli(['run', '--json', '--io-bitmap', '0xe9', hello]);
+    expect(exitCode).toBe(0);
+    expect(stderr).toMatch(/^dbgpio86: .*, 2 port accesses without an exit\n$/);
+    expect(JSON.parse(stdout)).toMatchObject({
+      vmExits: { byReason: { IO_INSTRUCTION: 3, HLT: 1 } },
+      stat: { io_exits: 3, non_exiting_io: 2 },
+    });
+  });
+
   it('prints the summary as one JSON document and guest output on stderr under --json', async () => {
     const { exitCode, stdout, stderr } = await cli(['run', '--json', hello]);
     expect(exitCode).toBe(0);

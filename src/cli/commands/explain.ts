@@ -2,7 +2,7 @@
 import { usageError } from '../cli-error.ts';
 import type { CommandSpec } from '../command.ts';
 import { EXIT_BAD_INPUT, EXIT_OK } from '../exit-codes.ts';
-import { parseNumber } from '../numbers.ts';
+import { type PortSpan, parseNumber, parsePorts } from '../numbers.ts';
 
 /** A 64-bit exit qualification in two halves. */
 interface Qualification {
@@ -14,6 +14,7 @@ interface ExplainOptions {
   readonly mode: 'real' | 'prot16' | 'prot32';
   readonly dx?: number;
   readonly qual?: Qualification;
+  readonly ioBitmap?: readonly PortSpan[];
   readonly json?: boolean;
 }
 
@@ -57,6 +58,7 @@ export const explainCommand: CommandSpec<ExplainOptions> = {
     "pio86 explain --mode prot32 --dx 0x1f0 '66 f3 6d'",
     'pio86 explain 0x03f80030',
     'pio86 explain --qual 0x00800040 --json',
+    'pio86 explain --io-bitmap 0x60-0x64 e4 61',
   ],
   arguments: [{ name: '[bytes...]', description: 'hex bytes, together or apart' }],
   options: [
@@ -72,16 +74,26 @@ export const explainCommand: CommandSpec<ExplainOptions> = {
       parse: (text) => parseNumber('--dx', text, 0, 0xffff),
     },
     { flags: '--qual <value>', description: 'explain this exit qualification', parse: parseQualification },
+    {
+      flags: '--io-bitmap <ports>',
+      description:
+        'say whether it exits under VMX I/O bitmaps with the bits of these ports set (0x60-0x64,0x3f8)',
+      parse: (text) => parsePorts('--io-bitmap', text),
+    },
     { flags: '--json', description: 'print one JSON document' },
   ],
   async action({ out, colors }, args, options) {
     const { explainBytes, explainQualification } = await import('../../explain/explain.ts');
     const { explainReport } = await import('../explain-report.ts');
     const qual = qualificationOf(args, options);
+    const spans = options.ioBitmap ?? null;
     const explanation =
       qual === null
-        ? explainBytes(parseBytes(args), options.mode, options.dx ?? null)
-        : explainQualification(qual.low, qual.high);
+        ? explainBytes(parseBytes(args), options.mode, options.dx ?? null, spans)
+        : explainQualification(qual.low, qual.high, spans);
+    if (spans !== null && explanation.ioExit === null) {
+      throw usageError('explain: --io-bitmap needs the port: give --dx');
+    }
     out.write(
       options.json === true
         ? `${JSON.stringify(explanation, null, 2)}\n`

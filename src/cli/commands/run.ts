@@ -1,7 +1,7 @@
 /** `pio86 run`: runs a guest. */
 import { usageError } from '../cli-error.ts';
 import { type CommandSpec, collect } from '../command.ts';
-import { parseAddress, parseCount, parseSize } from '../numbers.ts';
+import { parseAddress, parseCount, parsePorts, parseSize } from '../numbers.ts';
 import {
   parseDevice,
   parseLoad,
@@ -139,6 +139,12 @@ export const runCommand: CommandSpec<RunOptions> = {
     {
       flags: '--force-emulation',
       description: 'IN and OUT through em_in and em_out instead of kvm_fast_pio',
+    },
+    {
+      flags: '--io-bitmap <ports>',
+      description:
+        'VMX I/O bitmaps with these bits set: only these ports (0x60-0x64,0x3f8) exit; others read all ones, their writes vanish',
+      parse: (text) => parsePorts('--io-bitmap', text),
     },
     {
       flags: '--json',

@@ -9,8 +9,10 @@ import { parseTraceEvents } from '../../trace/events.ts';
 import { KvmTracePrinter } from '../../trace/kvm-trace-printer.ts';
 import type { PortNames } from '../../trace/port-names.ts';
 import { TracepointFan } from '../../trace/tracepoint-fan.ts';
+import { CPU_BASED_USE_IO_BITMAPS } from '../../uapi/vmx.ts';
 import type { CommandContext } from '../command.ts';
 import { createBoard } from '../create-board.ts';
+import type { PortSpan } from '../numbers.ts';
 import { readPortTree } from '../port-maps.ts';
 import { Wakeup } from './host-time.ts';
 import { loadFiles } from './load-files.ts';
@@ -63,6 +65,12 @@ function attachListeners(
   return counter;
 }
 
+/** Only accesses to these ports exit. */
+function useIoBitmaps({ vcpu }: Board, ports: readonly PortSpan[]): void {
+  for (const { first, last } of ports) vcpu.vmcs.setPorts(first, last, true);
+  vcpu.vmcs.cpuBasedVmExecControl = CPU_BASED_USE_IO_BITMAPS;
+}
+
 /** Runs one guest; `observer` looks on. @returns the exit code. */
 export async function runGuestCommand(
   context: CommandContext,
@@ -77,6 +85,7 @@ export async function runGuestCommand(
   try {
     const board = createBoard(options.board, boardOptions(context, options, outputs, observer));
     const names = portNamesOf(board, portMap);
+    if (options.ioBitmap !== undefined) useIoBitmaps(board, options.ioBitmap);
     loadImage(board, files.plan, files.extra);
     if (options.entry !== undefined) setEntry(board, options.entry);
     if (options.reg !== undefined) setRegisters(board, options.reg);

@@ -4,7 +4,7 @@
 import { EXTRA_DEVICES, type ExtraDevice } from '../../boards/extra-devices.ts';
 import type { IMAGE_FORMATS } from '../../loaders/detect.ts';
 import { usageError } from '../cli-error.ts';
-import { type FarAddress, parseAddress, parseNumber } from '../numbers.ts';
+import { type FarAddress, type PortSpan, parseAddress, parseNumber } from '../numbers.ts';
 
 /** `--load FILE@ADDR` */
 export interface LoadOption {
@@ -49,6 +49,8 @@ export interface RunOptions {
   readonly traceFile?: string;
   readonly ioports?: string;
   readonly forceEmulation?: boolean;
+  /** Ports that exit; all others do not. */
+  readonly ioBitmap?: readonly PortSpan[];
   readonly json?: boolean;
   readonly guestExit?: boolean;
 }

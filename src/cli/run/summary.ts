@@ -60,8 +60,16 @@ function registers(regs: KvmRegs, sregs: KvmSregs): Record<string, number> {
 /** The document that `pio86 run --json` prints. All numbers are decimal; `end` keeps the fields of its kind. */
 export function summaryJson(result: RunResult, ports: readonly PortAccesses[], names: PortNames) {
   const { board, end } = result;
-  const { exits, io_exits, mmio_exits, halt_exits, irq_injections, insn_emulation, userspace_io_exits } =
-    board.vcpu.stat;
+  const {
+    exits,
+    io_exits,
+    mmio_exits,
+    halt_exits,
+    irq_injections,
+    insn_emulation,
+    userspace_io_exits,
+    non_exiting_io,
+  } = board.vcpu.stat;
   return {
     schemaVersion: RUN_SCHEMA_VERSION,
     file: result.file,
@@ -72,7 +80,15 @@ export function summaryJson(result: RunResult, ports: readonly PortAccesses[], n
     instructions: result.instructions,
     virtualNs: board.vm.clock.nowNs,
     vmExits: { total: exits, byReason: exitsByReason(board) },
-    stat: { io_exits, mmio_exits, halt_exits, irq_injections, insn_emulation, userspace_io_exits },
+    stat: {
+      io_exits,
+      mmio_exits,
+      halt_exits,
+      irq_injections,
+      insn_emulation,
+      userspace_io_exits,
+      non_exiting_io,
+    },
     ports: ports.map((entry) => ({
       port: entry.port,
       name: names.nameOf(entry.port),
@@ -86,7 +102,8 @@ export function summaryJson(result: RunResult, ports: readonly PortAccesses[], n
 }
 
 const grouped = (value: number): string => value.toLocaleString('en-US');
-const counted = (value: number, noun: string): string => `${grouped(value)} ${noun}${value === 1 ? '' : 's'}`;
+const counted = (value: number, noun: string): string =>
+  `${grouped(value)} ${noun}${value === 1 ? '' : noun.endsWith('s') ? 'es' : 's'}`;
 
 /** `the guest halted with interrupts off: 1,234 instructions, 0.000012 s, 45 exits (40 IO_INSTRUCTION, …)` */
 export function summaryLine(result: RunResult): string {
@@ -94,5 +111,7 @@ export function summaryLine(result: RunResult): string {
   const kinds = Object.entries(exitsByReason(board)).map(([name, count]) => `${grouped(count)} ${name}`);
   const seconds = (board.vm.clock.nowNs / 1e9).toFixed(6);
   const exits = `${counted(board.vcpu.stat.exits, 'exit')}${kinds.length > 0 ? ` (${kinds.join(', ')})` : ''}`;
-  return `${endText(end)}: ${counted(instructions, 'instruction')}, ${seconds} s of virtual time, ${exits}`;
+  const { non_exiting_io } = board.vcpu.stat;
+  const native = non_exiting_io > 0 ? `, ${counted(non_exiting_io, 'port access')} without an exit` : '';
+  return `${endText(end)}: ${counted(instructions, 'instruction')}, ${seconds} s of virtual time, ${exits}${native}`;
 }

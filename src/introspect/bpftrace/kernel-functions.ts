@@ -57,6 +57,7 @@ const ARGUMENTS: Readonly<Record<string, string>> = {
   kernel_pio: '0 3',
   x86_emulate_instruction: '0 zero 1 zero zero',
   x86_decode_emulated_instruction: '0 zero zero zero',
+  kvm_vcpu_check_code_breakpoint: '0 zero ptr',
   x86_emulate_insn: 'ctxt',
   check_perm_in: 'ctxt',
   check_perm_out: 'ctxt',

@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CliError } from '../../../src/cli/cli-error.ts';
-import { linearOf, parseAddress, parseCount, parseNumber, parseSize } from '../../../src/cli/numbers.ts';
+import {
+  linearOf,
+  parseAddress,
+  parseCount,
+  parseNumber,
+  parsePorts,
+  parseSize,
+} from '../../../src/cli/numbers.ts';
 
 describe('numbers', () => {
   it('reads decimal and hexadecimal alike', () => {
@@ -51,5 +58,18 @@ describe('parseAddress', () => {
 
   it.each(['', 'main', '0x100000000', '12345:0', ':10', '10:', '-5', '1:2:3'])('refuses %j', (text) => {
     expect(() => parseAddress('--entry', text)).toThrow(/^--entry: '.*' is not an address/);
+  });
+});
+
+describe('parsePorts', () => {
+  it('reads ports and ranges', () => {
+    expect(parsePorts('--x', '0x60-0x64, 1016')).toEqual([
+      { first: 0x60, last: 0x64 },
+      { first: 1016, last: 1016 },
+    ]);
+  });
+
+  it.each(['', '0x', '5-4', '0x10000', '1-2-3', '0x60,', 'com1'])('refuses %j', (text) => {
+    expect(() => parsePorts('--x', text)).toThrow(/^--x: .*list of ports/);
   });
 });

@@ -208,6 +208,7 @@ describe('debug registers', () => {
     (code) => {
       const test = new TestCpu().reset({}).poke('eip', code);
       test.cpu.dr[7] = 0x2400;
+      test.cpu.debug.update(test.cpu);
       test.run(1);
       expect(test.vector).toBe(1);
       expect(test.frame.ip).toBe(0x100);

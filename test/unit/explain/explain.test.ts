@@ -139,3 +139,45 @@ describe('explainQualification', () => {
     }
   });
 });
+
+describe('I/O bitmaps', () => {
+  const spans = [
+    { first: 0x60, last: 0x64 },
+    { first: 0x7fff, last: 0x8000 },
+  ];
+
+  it.each([
+    ['e4 61', 0xe4, 0x61, null, true, ['port 0x61: bit 1 of byte 0xc of I/O bitmap A is 1']],
+    ['e4 65', 0xe4, 0x65, null, false, ['port 0x65: bit 5 of byte 0xc of I/O bitmap A is 0']],
+    [
+      'ed at 0x8000',
+      0xed,
+      0x90,
+      0x8000,
+      true,
+      [
+        'port 0x8000: bit 0 of byte 0x0 of I/O bitmap B is 1',
+        'port 0x8001: bit 1 of byte 0x0 of I/O bitmap B is 0',
+      ],
+    ],
+    [
+      'ed at 0xffff',
+      0xed,
+      0x90,
+      0xffff,
+      true,
+      [
+        'port 0xffff: bit 7 of byte 0xfff of I/O bitmap B is 0',
+        'port 0x10000 is past 0xffff: the access exits',
+      ],
+    ],
+  ])('say whether %s exits', (_, first, second, dx, exits, bits) => {
+    expect(explainBytes(Uint8Array.of(first, second), 'real', dx, spans).ioExit).toEqual({ exits, bits });
+  });
+
+  it('say nothing without bitmaps or without a port', () => {
+    expect(explainBytes(Uint8Array.of(0xec), 'real', 0x60).ioExit).toBeNull();
+    expect(explainBytes(Uint8Array.of(0xec), 'real', null, spans).ioExit).toBeNull();
+    expect(explainQualification(0x0060_0008, 0, spans).ioExit?.exits).toBe(true);
+  });
+});
