@@ -139,7 +139,8 @@ export class Hw32Replayer implements Replayer {
     });
     const eip = isEvent ? machine.frame(FRAME_EIP) : cpu.eip >>> 0;
     diff.number('eip', numberField(out, 'eip', MAX_U32), eip, 8);
-    const eflags = isEvent ? machine.frame(FRAME_EFLAGS) & ~X86_EFLAGS_RF : getEflags(cpu);
+    // The format has no RF: a fault's frame sets it, IRETD may load it.
+    const eflags = (isEvent ? machine.frame(FRAME_EFLAGS) : getEflags(cpu)) & ~X86_EFLAGS_RF;
     const undef = numberField(test, 'undef', MAX_U32);
     diff.flags('eflags', numberField(out, 'eflags', MAX_U32), eflags, ~undef);
     for (const [name, seg, initial] of SEGMENTS) {
