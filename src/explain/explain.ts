@@ -14,6 +14,7 @@ import {
   IO_QUAL_REP,
   ioQualIsIn,
   ioQualIsString,
+  ioQualPort,
   ioQualSize,
 } from '../uapi/vmx.ts';
 import type { BitField } from './bit-field.ts';
@@ -98,6 +99,21 @@ function decode(bytes: Uint8Array, mode: ExplainMode): Insn {
     throw new EmulatorError('E_INPUT', `${shown}: '${text}' is not IN, OUT, INS or OUTS`);
   }
   return insn;
+}
+
+/**
+ * The ports of an I/O instruction: the first one (null when it is in a DX that is not known) and how many bytes.
+ *
+ * @throws EmulatorError `E_INPUT` as {@link explainBytes}.
+ */
+export function portAccessOf(
+  bytes: Uint8Array,
+  mode: ExplainMode,
+  dx: number | null,
+): { port: number | null; size: number } {
+  const { ioQual } = decode(bytes, mode);
+  const port = (ioQual & IO_QUAL_IMM) !== 0 ? ioQualPort(ioQual) : dx;
+  return { port, size: ioQualSize(ioQual) };
 }
 
 /**
