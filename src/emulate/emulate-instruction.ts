@@ -7,6 +7,7 @@
 import { peekLinear } from '../cpu/access.ts';
 import { queueException } from '../cpu/exceptions.ts';
 import { getEflags, setEflags } from '../cpu/flags.ts';
+import { suspendAlignmentCheck } from '../cpu/privilege.ts';
 import { EDI, X86_EFLAGS_RF, X86_EFLAGS_TF } from '../cpu/registers.ts';
 import { SEG_CS } from '../decoder/insn.ts';
 import { KVM_EXIT_INTERNAL_ERROR, KVM_INTERNAL_ERROR_EMULATION } from '../uapi/kvm.ts';
@@ -92,6 +93,7 @@ function writeBack(vcpu: KvmVcpu, trap: boolean): void {
  */
 export function x86EmulateInstruction(vcpu: KvmVcpu, emulationType: number): number {
   const { cpu, ctxt, pio, fn } = vcpu;
+  suspendAlignmentCheck(cpu);
   if ((emulationType & EMULTYPE_NO_DECODE) === 0) {
     if (fn.x86DecodeEmulatedInstruction(vcpu) === EMULATION_FAILED) {
       return prepareEmulationFailureExit(vcpu, 'the exit carries no instruction to emulate');
