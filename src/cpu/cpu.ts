@@ -6,6 +6,7 @@ import { DecodeCache } from '../decoder/decode-cache.ts';
 import { type Insn, SEG_CS, SEG_SS, SEG_TR } from '../decoder/insn.ts';
 import { DebugState } from './debug-state.ts';
 import { FetchWindow } from './fetch-window.ts';
+import { IoRefusal } from './io-refusal.ts';
 import type { GuestMemory } from './memory.ts';
 import {
   AR_DB,
@@ -165,6 +166,9 @@ export class Cpu {
   interruptWindowExiting = 0;
   /** Set by anything that wants the run loop to come back to the boundary before its budget is used up. */
   attention = 0;
+
+  /** The last I/O access that the bit map was asked about; see io-refusal.ts. */
+  readonly ioRefusal = new IoRefusal();
 
   /** A REPE/REPNE CMPS or SCAS is under way: its flags at the start, to be restored by a fault. */
   repStarted = 0;

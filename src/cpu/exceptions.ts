@@ -8,6 +8,7 @@ import { checkSegment, raise, readLinear, writeLinear } from './access.ts';
 import { ACTIVITY_ACTIVE, ACTIVITY_SHUTDOWN, type Cpu, FAULT_EXCEPTION, FAULT_NONE } from './cpu.ts';
 import { DR6_BD } from './debug-state.ts';
 import { getEflags } from './flags.ts';
+import { IO_NOT_REFUSED } from './io-refusal.ts';
 import { deliverProtected, EVENT_EXCEPTION } from './protected-delivery.ts';
 import {
   AC_VECTOR,
@@ -161,6 +162,8 @@ export function deliverEvent(
     // The instruction's own address; behind the commit point of a task switch that of the new task.
     eip = cpu.eip;
   }
+  // A refused port access that has a handler is no longer what the machine dies of.
+  if (cpu.activityState === ACTIVITY_ACTIVE) cpu.ioRefusal.reason = IO_NOT_REFUSED;
   cpu.mmio = mmio;
 }
 

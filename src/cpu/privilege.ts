@@ -47,9 +47,17 @@ export function requirePrivilege(cpu: Cpu): boolean {
  */
 export function privilegeChanged(cpu: Cpu): void {
   cpu.selectTlb();
-  const armed =
-    (cpu.cr0 & X86_CR0_AM) !== 0 && (cpu.sysFlags & X86_EFLAGS_AC) !== 0 && cpl(cpu) === 3 ? 1 : 0;
+  const armed = (cpu.cr0 & X86_CR0_AM) !== 0 && (cpu.sysFlags & X86_EFLAGS_AC) !== 0 && cpl(cpu) === 3;
+  setAlignmentArmed(cpu, armed ? 1 : 0);
+}
+
+function setAlignmentArmed(cpu: Cpu, armed: number): void {
   if (armed === cpu.alignmentArmed) return;
   cpu.alignmentArmed = armed;
   for (let seg = 0; seg < 6; seg++) cpu.updateSegBound(seg);
+}
+
+/** Until the next boundary nothing is checked: KVM's instruction emulator does not know #AC. */
+export function suspendAlignmentCheck(cpu: Cpu): void {
+  setAlignmentArmed(cpu, 0);
 }

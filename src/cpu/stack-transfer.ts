@@ -94,33 +94,37 @@ export function popa(cpu: Cpu, insn: Insn): number {
  *     IF NestingLevel > 0 THEN Push(FrameTemp)
  *     EBP ← FrameTemp; ESP ← ESP − AllocSize
  *
- * The final stack pointer is probed as a write of the operand size. On a fault ESP and EBP are as before.
+ * The final stack pointer is probed as a write of the operand size. All slots are tried first: on a fault nothing has
+ * changed.
  */
 export function enter(cpu: Cpu, insn: Insn): number {
   const size = insn.opSize;
   const mask = stackMask(cpu);
-  const oldSp = cpu.gpr[ESP];
   const level = insn.imm2 & 31;
+  const alloc = insn.imm & 0xffff;
+  if (!probeEnter(cpu, size, level, alloc)) return COLD_NEXT;
   push(cpu, size, cpu.gpr[EBP]);
-  if (cpu.fault !== FAULT_NONE) return COLD_NEXT;
   const frame = cpu.gpr[ESP];
-  let bp = cpu.gpr[EBP];
-  for (let i = 1; i < level; i++) {
-    bp = (bp & ~mask) | ((bp - size) & mask);
-    const v = loadSized(cpu, SEG_SS, bp & mask, size);
-    if (cpu.fault === FAULT_NONE) push(cpu, size, v);
-    if (cpu.fault !== FAULT_NONE) break;
-  }
-  if (level > 0 && cpu.fault === FAULT_NONE) push(cpu, size, frame);
-  if (cpu.fault === FAULT_NONE) {
-    const sp = (cpu.gpr[ESP] - (insn.imm & 0xffff)) & mask;
-    if (probeStore(cpu, SEG_SS, sp, size)) {
-      writeReg(cpu, size === 4 ? EBP : EBP * 2, size, frame);
-      setStackPointer(cpu, sp);
-    }
-  }
-  if (cpu.fault !== FAULT_NONE) cpu.gpr[ESP] = oldSp;
+  const bp = cpu.gpr[EBP];
+  for (let i = 1; i < level; i++) push(cpu, size, loadSized(cpu, SEG_SS, (bp - i * size) & mask, size));
+  if (level > 0) push(cpu, size, frame);
+  writeReg(cpu, size === 4 ? EBP : EBP * 2, size, frame);
+  drop(cpu, -alloc);
   return COLD_NEXT;
+}
+
+/** Whether every access of {@link enter} would succeed; raises the fault otherwise. */
+function probeEnter(cpu: Cpu, size: number, level: number, alloc: number): boolean {
+  const mask = stackMask(cpu);
+  const sp = cpu.gpr[ESP];
+  const slots = level === 0 ? 1 : level + 1;
+  for (let i = 1; i <= slots; i++) {
+    if (!probeStore(cpu, SEG_SS, (sp - i * size) & mask, size)) return false;
+    if (i >= level) continue;
+    loadSized(cpu, SEG_SS, (cpu.gpr[EBP] - i * size) & mask, size);
+    if (cpu.fault !== FAULT_NONE) return false;
+  }
+  return probeStore(cpu, SEG_SS, (sp - slots * size - alloc) & mask, size);
 }
 
 /** ESP ← EBP; EBP ← Pop() */

@@ -29,6 +29,8 @@ const EIP_OFFSET_16 = 0x0e;
 const LDT_OFFSET_32 = 0x60;
 const LDT_OFFSET_16 = 0x2a;
 const T_OFFSET = 0x64;
+/** The 16-bit offset of the I/O permission bit map in a 32-bit TSS. */
+export const IO_MAP_BASE_OFFSET = 0x66;
 
 /** A task's state as its TSS holds it. */
 export class TaskState {

@@ -37,11 +37,11 @@ import {
 import { loadSegmentV86 } from './segments.ts';
 import { setStackPointer, stackMask } from './stack.ts';
 import { readSystem8, readSystem16 } from './system-access.ts';
+import { IO_MAP_BASE_OFFSET } from './tss.ts';
 
 /** VIF lies this many bits above IF. */
 const VIF_SHIFT = 10;
-/** Offset of the I/O map base in the TSS; the redirection map is the 32 bytes below that map. */
-const IO_MAP_BASE_OFFSET = 102;
+/** The redirection map is the 32 bytes below the I/O permission bit map. */
 const REDIRECTION_MAP_BYTES = 32;
 
 function refuse(cpu: Cpu): false {

@@ -7,6 +7,7 @@
 import { peekLinear } from '../cpu/access.ts';
 import { queueException } from '../cpu/exceptions.ts';
 import { getEflags, setEflags } from '../cpu/flags.ts';
+import { suspendAlignmentCheck } from '../cpu/privilege.ts';
 import { EDI, X86_EFLAGS_RF, X86_EFLAGS_TF } from '../cpu/registers.ts';
 import { SEG_CS } from '../decoder/insn.ts';
 import { ioQualIsIn, ioQualIsString, ioQualPort, ioQualSize } from '../uapi/vmx.ts';
@@ -96,6 +97,7 @@ export function x86EmulateInstruction(vcpu: KvmVcpu, emulationType: number): num
   const { cpu, ctxt, pio, fn, mmioRequest } = vcpu;
   if ((emulationType & EMULTYPE_PF) !== 0) decodeMemoryInstruction(vcpu);
   if (mmioRequest.byCpu !== 0 && emulationType !== 0) return emulateMemoryInstruction(vcpu);
+  suspendAlignmentCheck(cpu);
   if ((emulationType & EMULTYPE_NO_DECODE) === 0) {
     if (codeBreakpointsEnabled(cpu)) {
       const hit = fn.kvmVcpuCheckCodeBreakpoint(vcpu);

@@ -110,6 +110,21 @@ function decode(bytes: Uint8Array, mode: ExplainMode): Insn {
 }
 
 /**
+ * The ports of an I/O instruction: the first one (null when it is in a DX that is not known) and how many bytes.
+ *
+ * @throws EmulatorError `E_INPUT` as {@link explainBytes}.
+ */
+export function portAccessOf(
+  bytes: Uint8Array,
+  mode: ExplainMode,
+  dx: number | null,
+): { port: number | null; size: number } {
+  const { ioQual } = decode(bytes, mode);
+  const port = (ioQual & IO_QUAL_IMM) !== 0 ? ioQualPort(ioQual) : dx;
+  return { port, size: ioQualSize(ioQual) };
+}
+
+/**
  * Explains the instruction at the start of `bytes`.
  *
  * @param dx the port, for instructions that take it from DX; null when it is not known.

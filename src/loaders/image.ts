@@ -51,8 +51,15 @@ export interface FlatStart {
   readonly ebx: number;
 }
 
+/** A flat guest with the tables of protected.ts; IF = 0, other registers 0. */
+export interface ProtectedStart {
+  readonly mode: 'prot16' | 'prot32';
+  readonly eip: number;
+  readonly esp: number;
+}
+
 /** How a guest starts. */
-export type StartState = RealModeStart | FlatStart;
+export type StartState = RealModeStart | FlatStart | ProtectedStart;
 
 /** Everything that loading an image changes. */
 export interface LoadPlan {

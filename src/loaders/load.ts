@@ -6,7 +6,15 @@ import type { GuestMemory } from '../cpu/memory.ts';
 import { X86_CR0_PE } from '../cpu/registers.ts';
 import { EmulatorError } from '../errors.ts';
 import type { KvmRegs, KvmSegment } from '../uapi/kvm.ts';
-import { type FlatStart, hex, type LoadPlan, type MemoryWrite, type RealModeStart } from './image.ts';
+import {
+  type FlatStart,
+  hex,
+  type LoadPlan,
+  type MemoryWrite,
+  type ProtectedStart,
+  type RealModeStart,
+} from './image.ts';
+import { protectedSregs } from './protected.ts';
 
 /** The machine to load into. */
 export type LoadTarget = Pick<Board, 'vm' | 'vcpu' | 'addRom'>;
@@ -77,6 +85,11 @@ function startFlat(vcpu: LoadTarget['vcpu'], { eip, eax, ebx }: FlatStart): void
   vcpu.setRegs({ ...NO_REGS, eip, eax, ebx });
 }
 
+function startProtected(vcpu: LoadTarget['vcpu'], start: ProtectedStart): void {
+  vcpu.setSregs(protectedSregs(vcpu.getSregs(), start));
+  vcpu.setRegs({ ...NO_REGS, eip: start.eip, esp: start.esp });
+}
+
 function startReal(vcpu: LoadTarget['vcpu'], start: RealModeStart): void {
   const sregs = vcpu.getSregs();
   for (const name of ['ds', 'es', 'fs', 'gs', 'ss', 'cs'] as const) {
@@ -105,4 +118,5 @@ export function loadImage(target: LoadTarget, plan: LoadPlan, extra: readonly Me
   const { start } = plan;
   if (start?.mode === 'real') startReal(target.vcpu, start);
   if (start?.mode === 'flat32') startFlat(target.vcpu, start);
+  if (start?.mode === 'prot16' || start?.mode === 'prot32') startProtected(target.vcpu, start);
 }

@@ -2,6 +2,7 @@
 import { usageError } from '../cli-error.ts';
 import type { CommandSpec } from '../command.ts';
 import { EXIT_BAD_INPUT, EXIT_OK } from '../exit-codes.ts';
+import { FAULT_OPTIONS, type FaultOptions } from '../fault-options.ts';
 import { type PortSpan, parseNumber, parsePorts } from '../numbers.ts';
 
 /** A 64-bit exit qualification in two halves. */
@@ -10,11 +11,12 @@ interface Qualification {
   readonly high: number;
 }
 
-interface ExplainOptions {
+interface ExplainOptions extends FaultOptions {
   readonly mode: 'real' | 'prot16' | 'prot32';
   readonly dx?: number;
   readonly qual?: Qualification;
   readonly ioBitmap?: readonly PortSpan[];
+  readonly fault?: boolean;
   readonly json?: boolean;
 }
 
@@ -51,7 +53,8 @@ export const explainCommand: CommandSpec<ExplainOptions> = {
   summary: 'explain an I/O instruction or an exit qualification',
   description:
     'Bytes: disassembly, exit qualification bit by bit, the path through KVM. 0x and eight digits, ' +
-    'or --qual: the meaning of that exit qualification.',
+    'or --qual: the meaning of that exit qualification. --fault: which check of the processor refuses ' +
+    'an access before any exit (CPL, IOPL, VM, TSS type and limit, map base, the bit).',
   examples: [
     'pio86 explain f3 6e',
     'pio86 explain e6 80',
@@ -59,6 +62,8 @@ export const explainCommand: CommandSpec<ExplainOptions> = {
     'pio86 explain 0x03f80030',
     'pio86 explain --qual 0x00800040 --json',
     'pio86 explain --io-bitmap 0x60-0x64 e4 61',
+    'pio86 explain --fault --port 0x60 --cpl 3 --iopl 0 --map-base 0x68 --bitmap 000000000000000000000000ff',
+    'pio86 explain --fault --vm --map-base 0x68 --tss-limit 0x67 e4 60',
   ],
   arguments: [{ name: '[bytes...]', description: 'hex bytes, together or apart' }],
   options: [
@@ -80,9 +85,17 @@ export const explainCommand: CommandSpec<ExplainOptions> = {
         'say whether it exits under VMX I/O bitmaps with the bits of these ports set (0x60-0x64,0x3f8)',
       parse: (text) => parsePorts('--io-bitmap', text),
     },
+    { flags: '--fault', description: 'explain whether the processor allows the access' },
+    ...FAULT_OPTIONS,
     { flags: '--json', description: 'print one JSON document' },
   ],
-  async action({ out, colors }, args, options) {
+  async action(context, args, options) {
+    const { out, colors } = context;
+    if (options.fault === true) {
+      const { explainFaultCommand } = await import('../explain-fault.ts');
+      const bytes = args.length === 0 ? null : parseBytes(args);
+      return explainFaultCommand(context, bytes, options);
+    }
     const { explainBytes, explainQualification } = await import('../../explain/explain.ts');
     const { explainReport } = await import('../explain-report.ts');
     const qual = qualificationOf(args, options);

@@ -20,7 +20,7 @@ export const runCommand: CommandSpec<RunOptions> = {
   name: 'run',
   summary: 'run a guest program',
   description:
-    'Runs a guest in real mode. Its serial port and debug consoles are standard output (with ' +
+    'Runs a guest, from real mode unless --mode or its format says otherwise. Its serial port and debug consoles are standard output (with ' +
     '--json: standard error), everything pio86 says itself is standard error.',
   examples: [
     'pio86 run examples/hello.bin',
@@ -28,6 +28,7 @@ export const runCommand: CommandSpec<RunOptions> = {
     'pio86 run --trace=kvm_pio,kvm_*irq --trace-file t.txt examples/pit-irq.bin',
     'pio86 run --load data.bin@0x2000 --reg si=0x2000 --max-insns 10M guest.asm',
     'pio86 run --json --serial none examples/hello.bin',
+    'pio86 run --mode prot32 flat.asm',
     'nasm -f bin hi.asm -o /dev/stdout | pio86 run -',
   ],
   arguments: [{ name: '[file]', description: "program: binary, ROM, boot sector, .com, .asm (nasm) or '-'" }],
@@ -53,8 +54,9 @@ export const runCommand: CommandSpec<RunOptions> = {
     },
     {
       flags: '--mode <mode>',
-      description: 'processor mode at the start',
-      choices: ['real'],
+      description:
+        'processor mode at the start of a raw binary: real, or flat protected mode with a GDT, an empty IDT and a TSS',
+      choices: ['real', 'prot16', 'prot32'],
       default: 'real',
     },
     {

@@ -4,6 +4,7 @@
 import { BIOS_SIZE_MAX } from '../../loaders/bios.ts';
 import { planImage } from '../../loaders/detect.ts';
 import type { LoadPlan, MemoryWrite } from '../../loaders/image.ts';
+import { planProtected } from '../../loaders/protected.ts';
 import { planRaw } from '../../loaders/raw.ts';
 import { usageError } from '../cli-error.ts';
 import type { CommandContext } from '../command.ts';
@@ -36,6 +37,12 @@ export async function loadFiles(
   }
   if (file !== undefined) {
     const image = await readImage(file, io, limit);
+    if (options.mode !== 'real') {
+      if (options.format !== 'auto' && options.format !== 'raw') {
+        throw usageError(`run: --mode ${options.mode} starts a raw binary, not --format ${options.format}`);
+      }
+      return { name: file, plan: planProtected(image, options.mode), extra };
+    }
     const machine = {
       memoryBytes: options.memory,
       ...(options.append === undefined ? {} : { commandLine: options.append }),
@@ -49,5 +56,7 @@ export async function loadFiles(
   if (options.format !== 'auto' && options.format !== 'raw') {
     throw usageError(`run: --format ${options.format} needs FILE; --load loads raw bytes`);
   }
-  return { name: program.name, plan: planRaw(program, program.gpa), extra: rest };
+  const { gpa } = program;
+  const plan = options.mode === 'real' ? planRaw(program, gpa) : planProtected(program, options.mode, gpa);
+  return { name: program.name, plan, extra: rest };
 }

@@ -2,6 +2,7 @@
  * `pio86 run`: options to machine, image into memory, run, summary.
  */
 import type { Board, BoardOptions } from '../../boards/board.ts';
+import { refusalLine } from '../../explain/io-fault.ts';
 import { portNamesOf } from '../../ioports/port-names.ts';
 import { loadImage } from '../../loaders/load.ts';
 import { AccessCounter } from '../../trace/access-counter.ts';
@@ -102,6 +103,8 @@ export async function runGuestCommand(
       instructions: board.vcpu.instructions,
     };
     context.err.write(`pio86: ${summaryLine(result)}\n`);
+    const refused = end.kind === 'shutdown' ? refusalLine(board.vcpu.cpu.ioRefusal) : null;
+    if (refused !== null) context.err.write(`pio86: ${refused}\n`);
     if (options.json === true) {
       context.out.write(`${JSON.stringify(summaryJson(result, counter.ports(), names))}\n`);
     }

@@ -30,7 +30,7 @@ export interface RunOptions {
   readonly append?: string;
   readonly load?: readonly LoadOption[];
   readonly entry?: FarAddress;
-  readonly mode: 'real';
+  readonly mode: 'real' | 'prot16' | 'prot32';
   readonly reg?: readonly RegOption[];
   readonly board: 'kvm' | 'pc';
   readonly device?: readonly ExtraDevice[];
