@@ -49,8 +49,7 @@ export class JudgedMemory {
 
   /** The case starts: from here on every store is the guest's. */
   arm(): void {
-    const flags = this.memory.pageFlags;
-    for (let page = 0; page < this.#pages; page++) flags[page] |= PAGE_CLEAN;
+    this.memory.restrict(0, this.#pages, PAGE_CLEAN);
   }
 
   /** One byte of the state after the case. */

@@ -111,7 +111,7 @@ function writeInPage(cpu: Cpu, pa: number, size: number, value: number): void {
     return;
   }
   if ((flags & PAGE_HAS_CODE) !== 0) cpu.mem.code?.invalidate(pa, size);
-  if ((flags & PAGE_CLEAN) !== 0) cpu.mem.pageFlags[page] = flags & ~PAGE_CLEAN;
+  if ((flags & PAGE_CLEAN) !== 0) cpu.mem.pageBecomesDirty(page);
   const at = pa >>> 0;
   const ram = cpu.mem.ram;
   for (let i = 0; i < size; i++) ram[at + i] = value >>> (8 * i);
@@ -309,7 +309,7 @@ function writeRun(cpu: Cpu, pa: number, data: Uint8Array, at: number, n: number)
     return;
   }
   if ((flags & PAGE_HAS_CODE) !== 0) cpu.mem.code?.invalidate(pa, n);
-  if ((flags & PAGE_CLEAN) !== 0) cpu.mem.pageFlags[page] = flags & ~PAGE_CLEAN;
+  if ((flags & PAGE_CLEAN) !== 0) cpu.mem.pageBecomesDirty(page);
   const ram = cpu.mem.ram;
   const to = pa >>> 0;
   for (let i = 0; i < n; i++) ram[to + i] = data[at + i];

@@ -5,16 +5,18 @@
  * Everything else (ROM below 4 GiB, further slots) is reached through the slow path.
  */
 import { EmulatorError } from '../errors.ts';
+import type { MemoryVersions } from './memory-versions.ts';
 
 /** Pages of 4 KiB. */
 export const PAGE_SHIFT = 12;
 export const PAGE_SIZE = 1 << PAGE_SHIFT;
 export const PAGE_MASK = PAGE_SIZE - 1;
-const PAGES = 1 << 20;
+/** Pages of a 32-bit physical address space. */
+export const PAGES = 1 << 20;
 
 /** Page flags. A page whose byte is 0 is plain RAM in the direct window. */
 export const PAGE_HAS_CODE = 1 << 0;
-/** Not yet written since the last dirty-log clear; the first store reports it. */
+/** Not yet written since the last dirty-log clear or snapshot; the first store reports it. */
 export const PAGE_CLEAN = 1 << 1;
 /** Somebody watches stores to this page. */
 export const PAGE_WATCHED = 1 << 2;
@@ -43,6 +45,11 @@ export interface MemorySlot {
   /** The memory itself; its length is a whole number of pages. */
   readonly mem: Uint8Array;
   readonly readOnly: boolean;
+  /**
+   * KVM_MEM_LOG_DIRTY_PAGES: one bit a page that the guest has written since the last KVM_GET_DIRTY_LOG (see
+   * dirty-log.ts); null while nothing is logged.
+   */
+  dirtyBitmap: Uint8Array | null;
 }
 
 /** Guest-physical address space of one VM. Physical addresses are 32 bits (int32 or unsigned: both work). */
@@ -56,6 +63,8 @@ export class GuestMemory {
   readonly slots: MemorySlot[] = [];
   /** The decode cache, once there is one. */
   code: CodeInvalidator | null = null;
+  /** What snapshots keep of the memory, once there is one. */
+  versions: MemoryVersions | null = null;
 
   /**
    * Adds a slot.
@@ -84,7 +93,7 @@ export class GuestMemory {
         );
       }
     }
-    this.slots.push({ slot, gpa, mem, readOnly });
+    this.slots.push({ slot, gpa, mem, readOnly, dirtyBitmap: null });
     let flags = readOnly ? PAGE_READ_ONLY : 0;
     if (gpa === 0) {
       this.ram = mem;
@@ -93,6 +102,7 @@ export class GuestMemory {
       flags |= PAGE_INDIRECT;
     }
     this.pageFlags.fill(flags, gpa / PAGE_SIZE, end / PAGE_SIZE);
+    this.versions?.forget();
     this.code?.invalidatePages(gpa, mem.length);
   }
 
@@ -107,6 +117,7 @@ export class GuestMemory {
       this.view = new DataView(this.ram.buffer);
     }
     this.pageFlags.fill(PAGE_MMIO, old.gpa / PAGE_SIZE, (old.gpa + old.mem.length) / PAGE_SIZE);
+    this.versions?.forget();
     this.code?.invalidatePages(old.gpa, old.mem.length);
     return true;
   }
@@ -128,6 +139,31 @@ export class GuestMemory {
     }
     for (let at = gpa; at < gpa + len; at += PAGE_SIZE) this.pageFlags[at / PAGE_SIZE] |= PAGE_READ_ONLY;
     this.code?.invalidatePages(gpa, len);
+  }
+
+  /** Sets flags of `count` pages from page number `first` on (PAGE_HAS_CODE, PAGE_CLEAN, PAGE_WATCHED, PAGE_READ_ONLY). */
+  restrict(first: number, count: number, flags: number): void {
+    for (let page = first; page < first + count; page++) this.pageFlags[page] |= flags;
+  }
+
+  /** The guest is about to store to a page with PAGE_CLEAN. */
+  pageBecomesDirty(page: number): void {
+    this.pageFlags[page] &= ~PAGE_CLEAN;
+    this.versions?.keep(page);
+    const slot = this.slotAt(page * PAGE_SIZE);
+    if (slot !== null) this.markPageDirtyInSlot(slot, page);
+  }
+
+  /**
+   * Notes in the slot's log that the guest has written a page.
+   *
+   * @param gfn number of the physical page.
+   * @kvm mark_page_dirty_in_slot(kvm, memslot, gfn) virt/kvm/kvm_main.c
+   */
+  markPageDirtyInSlot(slot: MemorySlot, gfn: number): void {
+    if (slot.dirtyBitmap === null) return;
+    const relGfn = gfn - slot.gpa / PAGE_SIZE;
+    slot.dirtyBitmap[relGfn >> 3] |= 1 << (relGfn & 7);
   }
 
   /** The slot that holds physical address `pa` (unsigned), or null for a hole. */
@@ -153,7 +189,12 @@ export class GuestMemory {
     const page = at >>> PAGE_SHIFT;
     const flags = this.pageFlags[page];
     if ((flags & PAGE_HAS_CODE) !== 0) this.code?.invalidate(at, 1);
-    if ((flags & PAGE_CLEAN) !== 0) this.pageFlags[page] = flags & ~PAGE_CLEAN;
+    if ((flags & PAGE_CLEAN) !== 0) this.pageBecomesDirty(page);
+    this.#store(at, value);
+  }
+
+  #store(at: number, value: number): void {
+    const flags = this.pageFlags[at >>> PAGE_SHIFT];
     if ((flags & PAGE_READ_SLOW) === 0) {
       this.ram[at] = value;
       return;
@@ -173,7 +214,9 @@ export class GuestMemory {
   }
 
   /**
-   * Host write (loaders, DMA, debuggers): also into read-only slots, drops decoded code as a guest store does.
+   * Host write (loaders, DMA, debuggers): also into read-only slots, drops decoded code as a guest store does. Snapshots
+   * see it, the dirty log does not: KVM knows nothing of what userspace does to its own memory.
+   *
    * @throws EmulatorError `E_MEMORY` when a byte falls into a hole; nothing is written then.
    */
   write(pa: number, bytes: Uint8Array): void {
@@ -187,6 +230,15 @@ export class GuestMemory {
       }
       at = s.gpa + s.mem.length;
     }
-    for (let i = 0; i < bytes.length; i++) this.writeByte(pa + i, bytes[i]);
+    for (let i = 0; i < bytes.length; i++) this.#hostWriteByte(pa + i, bytes[i]);
+  }
+
+  #hostWriteByte(at: number, value: number): void {
+    const page = at >>> PAGE_SHIFT;
+    const flags = this.pageFlags[page];
+    if ((flags & PAGE_HAS_CODE) !== 0) this.code?.invalidate(at, 1);
+    // The page stays clean: the guest's first store is still to come.
+    if ((flags & PAGE_CLEAN) !== 0) this.versions?.keep(page);
+    this.#store(at, value);
   }
 }

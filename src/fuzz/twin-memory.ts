@@ -36,8 +36,7 @@ export class TwinMemory {
 
   /** From here on the guest's stores are seen. */
   arm(): void {
-    const { pageFlags } = this.#guest;
-    for (let page = 0; page < this.#pages; page++) pageFlags[page] |= PAGE_CLEAN;
+    this.#guest.restrict(0, this.#pages, PAGE_CLEAN);
   }
 
   /** The first difference in any page that either side wrote, or null. */

@@ -36,9 +36,10 @@ import {
   type KvmReinjectControl,
   type KvmUserspaceMemoryRegion,
 } from '../uapi/kvm.ts';
-import type { VmApi } from './api.ts';
+import type { OrErrno, VmApi } from './api.ts';
 import { enabledQuirks, kvmVmIoctlCheckExtension, kvmVmIoctlEnableCap } from './capabilities.ts';
 import { VCPU_CREATION_FUNCTIONS, type VcpuCreationFunctions } from './create-vcpu.ts';
+import { kvmGetDirtyLogProtect } from './dirty-log.ts';
 import { type FunctionHooks, KVM_FUNCTIONS, tracedFunctions } from './functions.ts';
 import { isStruct, isU32 } from './ioctl-args.ts';
 import { kvmSetMemoryRegion } from './memory-region.ts';
@@ -103,6 +104,16 @@ export class Vm implements KvmShared, Omit<VmApi, OtherIoctls> {
   /** KVM_SET_USER_MEMORY_REGION. @returns 0, −EINVAL, −EEXIST, −ENOMEM or −EFAULT. */
   setUserMemoryRegion(region: Readonly<KvmUserspaceMemoryRegion>): number {
     return kvmSetMemoryRegion(this.memory, region);
+  }
+
+  /**
+   * KVM_GET_DIRTY_LOG: the pages of a slot that the guest has written since the last call, one bit a page,
+   * little-endian, a whole number of 8-byte words. The log is empty then.
+   *
+   * @returns the bitmap; −EINVAL for no slot number, −ENOENT for a slot that does not exist or is not logged.
+   */
+  getDirtyLog(slot: number): OrErrno<Uint8Array> {
+    return kvmGetDirtyLogProtect(this.memory, slot);
   }
 
   /**

@@ -5,7 +5,6 @@ import { EEXIST, EINVAL, ENOENT, ENXIO } from '../../../src/uapi/errno.ts';
 import {
   KVM_IRQCHIP_IOAPIC,
   KVM_IRQCHIP_PIC_MASTER,
-  KVM_MEM_LOG_DIRTY_PAGES,
   KVM_MEM_READONLY,
   KVM_MMIO_BUS,
   KVM_PIO_BUS,
@@ -150,7 +149,6 @@ describe('memory regions', () => {
     ['a negative address', { guest_phys_addr: -0x1000 }],
     ['a slot number out of range', { slot: 40_000 }],
     ['an unknown flag', { flags: 1 << 7 }],
-    ['the dirty log, which does not exist yet', { flags: KVM_MEM_LOG_DIRTY_PAGES }],
     ['memory of another size', { mem: new Uint8Array(0x1000) }],
     ['the removal of a slot that is not there', { memory_size: 0 }],
   ])('refuse %s with −EINVAL', (_what, change) => {
