@@ -7,6 +7,7 @@ export {
   type Board,
   type BoardEnd,
   type BoardOptions,
+  type BoardSnapshot,
   DEFAULT_RTC_SECONDS,
   type PortRange,
   type UnclaimedPolicy,
@@ -22,6 +23,7 @@ export type { KvmApi, VcpuApi, VmApi } from './kvm/api.ts';
 export { Eventfd, type EventfdOptions } from './kvm/eventfd.ts';
 export { Kvm } from './kvm/kvm.ts';
 export { orThrow } from './kvm/or-throw.ts';
+export type { VmSnapshot } from './kvm/snapshot.ts';
 export type { Vcpu } from './kvm/vcpu.ts';
 export type { Vm } from './kvm/vm.ts';
 export { planImage } from './loaders/detect.ts';

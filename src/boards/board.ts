@@ -4,9 +4,11 @@
 import type { IoDevice } from '../bus/io-device.ts';
 import type { ByteSink } from '../bus/irq-line.ts';
 import type { Kvm } from '../kvm/kvm.ts';
+import type { VmSnapshot } from '../kvm/snapshot.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Vm } from '../kvm/vm.ts';
 import type { ExtraDevice } from './extra-devices.ts';
+import type { UnclaimedState } from './unclaimed.ts';
 
 /** What happens when a guest touches a port or address that nobody claims. */
 export type UnclaimedPolicy = 'open-bus' | 'warn' | 'error';
@@ -63,6 +65,19 @@ export type BoardEnd =
   /** An unclaimed port or address under the policy `error`. */
   | { readonly kind: 'unclaimed'; readonly message: string };
 
+/** A board as it was. Made by `Board.snapshot`; good for any number of restores. */
+export interface BoardSnapshot {
+  /** The kind of board. */
+  readonly board: string;
+  readonly vm: VmSnapshot;
+  /** The board's own devices, by name. */
+  readonly devices: Readonly<Record<string, unknown>>;
+  /** Levels of the devices' interrupt wires, in the order in which they were laid. */
+  readonly lines: readonly (0 | 1)[];
+  /** What accesses to nobody have been reported. */
+  readonly unclaimed: UnclaimedState;
+}
+
 /** One row of a board's port map. */
 export interface PortRange {
   readonly base: number;
@@ -103,4 +118,14 @@ export interface Board {
   saveDevices(): Record<string, unknown>;
   /** Restores what {@link saveDevices} returned. The clock must stand where it stood then. */
   loadDevices(states: Readonly<Record<string, unknown>>): void;
+  /** The whole machine as it is now, between two runs: cheap, see {@link VmSnapshot}. */
+  snapshot(): BoardSnapshot;
+  /**
+   * Makes the machine what it was when `snapshot` was taken, here or on a board built with the same options; running on is
+   * then the same as the first time. What has left the machine (serial bytes, warnings) is not taken back.
+   *
+   * @throws EmulatorError `E_ARGUMENT` for another kind of board or another shape, `E_STATE` when memory slots have come or
+   * gone since (ROM outside the RAM was added). Nothing has changed then.
+   */
+  restore(snapshot: BoardSnapshot): void;
 }

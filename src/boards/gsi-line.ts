@@ -21,4 +21,14 @@ export class GsiLine implements IrqLine {
     this.#level = level;
     this.#vm.irqLine(this.#gsi, level);
   }
+
+  /** The level that the interrupt controllers have been told. */
+  saveState(): 0 | 1 {
+    return this.#level;
+  }
+
+  /** Restores what {@link saveState} returned; the controllers, restored apart, know it already. */
+  loadState(level: 0 | 1): void {
+    this.#level = level;
+  }
 }

@@ -6,6 +6,7 @@ import { DEFAULT_IPS } from '../bus/clock.ts';
 import { NO_SINK } from '../bus/irq-line.ts';
 import { I8042 } from '../devices/i8042.ts';
 import { Serial16550A } from '../devices/serial.ts';
+import { EmulatorError } from '../errors.ts';
 import { Kvm } from '../kvm/kvm.ts';
 import { orThrow } from '../kvm/or-throw.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
@@ -25,6 +26,7 @@ import {
   type Board,
   type BoardEnd,
   type BoardOptions,
+  type BoardSnapshot,
   DEFAULT_MEMORY_BYTES,
   DEFAULT_RTC_SECONDS,
   type PortRange,
@@ -57,6 +59,7 @@ export class Machine implements Board {
   readonly #picStates: readonly [KvmPicState, KvmPicState];
   readonly #ioapicState: KvmIoapicState;
   readonly #pitState: KvmPitState2;
+  readonly #lines: GsiLine[] = [];
   /** Why the guest asked for the end of this run. */
   #end: BoardEnd | null = null;
 
@@ -83,7 +86,7 @@ export class Machine implements Board {
     this.#pitState = orThrow(vm.getPit2(), 'KVM_GET_PIT2');
     const wiring: DeviceWiring = {
       clock: vm.clock,
-      gsi: (n) => new GsiLine(vm, n),
+      gsi: (n) => this.#createLine(n),
       serial: options.serial ?? NO_SINK,
       debug: options.debug ?? NO_SINK,
       rtcSeconds,
@@ -168,6 +171,40 @@ export class Machine implements Board {
     for (const [name, device] of this.devices) {
       if (device.loadState !== undefined && states[name] !== undefined) device.loadState(states[name]);
     }
+  }
+
+  snapshot(): BoardSnapshot {
+    return {
+      board: this.name,
+      vm: this.vm.snapshot(),
+      devices: this.saveDevices(),
+      lines: this.#lines.map((line) => line.saveState()),
+      unclaimed: this.#unclaimed.saveState(),
+    };
+  }
+
+  restore(snapshot: BoardSnapshot): void {
+    const { vm, devices, lines, unclaimed } = snapshot;
+    if (snapshot.board !== this.name) {
+      throw new EmulatorError('E_ARGUMENT', `snapshot: of a board ${snapshot.board}, not ${this.name}`);
+    }
+    const theirs = Object.keys(devices).join();
+    const ours = Object.keys(this.saveDevices()).join();
+    if (theirs !== ours) {
+      throw new EmulatorError('E_ARGUMENT', `snapshot: its devices are ${theirs}, the board's are ${ours}`);
+    }
+    this.vm.restore(vm);
+    // The wires first: a device that drives its wire as it loads then changes nothing.
+    for (let i = 0; i < lines.length; i++) this.#lines[i].loadState(lines[i]);
+    this.loadDevices(devices);
+    this.#unclaimed.loadState(unclaimed);
+    this.vm.clock.loadState(vm.clock);
+  }
+
+  #createLine(gsi: number): GsiLine {
+    const line = new GsiLine(this.vm, gsi);
+    this.#lines.push(line);
+    return line;
   }
 
   /** The guest ends the run; the first reason counts. */

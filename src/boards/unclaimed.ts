@@ -25,6 +25,13 @@ const PAGE_SHIFT = 12;
 /** Keys of ports are below this, keys of addresses from it on. */
 const ADDRESS_KEYS = 0x2_0000;
 
+/** What has been reported, so that it is not reported again. */
+export interface UnclaimedState {
+  readonly seen: readonly number[];
+  readonly isSummed: boolean;
+  readonly isStopped: boolean;
+}
+
 /** All ones of a width. */
 export function openBus(size: IoSize): number {
   return 2 ** (8 * size) - 1;
@@ -57,6 +64,19 @@ export class Unclaimed {
   /** The next unclaimed access is an error again (the machine goes on after it was told of one). */
   rearm(): void {
     this.#isStopped = false;
+  }
+
+  saveState(): UnclaimedState {
+    return { seen: [...this.#seen], isSummed: this.#isSummed, isStopped: this.#isStopped };
+  }
+
+  loadState(state: UnclaimedState): void {
+    if (state.seen.length !== this.#seen.size || state.seen.some((key) => !this.#seen.has(key))) {
+      this.#seen.clear();
+      for (const key of state.seen) this.#seen.add(key);
+    }
+    this.#isSummed = state.isSummed;
+    this.#isStopped = state.isStopped;
   }
 
   #report(space: UnclaimedSpace, addr: number, size: IoSize, value: number): void {

@@ -40,6 +40,13 @@ export function isTickRate(ips: unknown): boolean {
   return typeof ips === 'number' && Number.isInteger(ips) && ips >= 1 && ips <= MAX_IPS;
 }
 
+/** Time as a snapshot keeps it. */
+export interface ClockState {
+  readonly ticks: number;
+  /** Due time of each alarm, nanoseconds, in the order in which they were created; null for one that is not set. */
+  readonly deadlines: readonly (number | null)[];
+}
+
 class VirtualAlarm implements Alarm {
   deadlineNs = NEVER;
   readonly handler: () => void;
@@ -152,12 +159,22 @@ export class VirtualClock implements Clock {
       earliest === NEVER ? NEVER : nsToTicks(Math.max(0, Math.ceil(earliest)), this.ips);
   }
 
-  /** Tick count alone: alarms belong to the devices that set them, which restore their own. */
-  saveState(): { ticks: number } {
-    return { ticks: this.ticks };
+  /** Ticks and alarms. */
+  saveState(): ClockState {
+    return {
+      ticks: this.ticks,
+      deadlines: this.#alarms.map(({ deadlineNs }) => (deadlineNs === NEVER ? null : deadlineNs)),
+    };
   }
 
-  loadState(state: { ticks: number }): void {
+  /**
+   * Restores what {@link saveState} returned, of this clock or of one whose alarms were created in the same order. Alarms
+   * created since then keep what they are set to; ties still go by the order of creation.
+   */
+  loadState(state: ClockState): void {
     this.ticks = state.ticks;
+    const count = Math.min(this.#alarms.length, state.deadlines.length);
+    for (let i = 0; i < count; i++) this.#alarms[i].deadlineNs = state.deadlines[i] ?? NEVER;
+    this.rescan();
   }
 }

@@ -200,6 +200,16 @@ export class IrqRouting implements IrqRouteTargets {
     return this.fn.kvmSetIrqRouting(this, entries);
   }
 
+  /** The list in force, which is replaced as a whole and never changed. Who waits for interrupts is wiring. */
+  saveState(): readonly KvmIrqRoutingEntry[] {
+    return this.table.entries;
+  }
+
+  /** Restores what {@link saveState} returned. */
+  loadState(entries: readonly KvmIrqRoutingEntry[]): void {
+    if (entries !== this.table.entries) kvmSetIrqRouting(this, entries);
+  }
+
   #listenersOf(gsi: number): Listeners {
     if (!Number.isInteger(gsi) || gsi < 0 || gsi >= KVM_MAX_IRQ_ROUTES) {
       throw new EmulatorError('E_ARGUMENT', `irq-routing: gsi ${gsi} is not 0–${KVM_MAX_IRQ_ROUTES - 1}`);

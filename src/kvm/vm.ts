@@ -43,6 +43,7 @@ import { kvmGetDirtyLogProtect } from './dirty-log.ts';
 import { type FunctionHooks, KVM_FUNCTIONS, tracedFunctions } from './functions.ts';
 import { isStruct, isU32 } from './ioctl-args.ts';
 import { kvmSetMemoryRegion } from './memory-region.ts';
+import { restoreSnapshot, takeSnapshot, type VmSnapshot } from './snapshot.ts';
 import { isIoapicState, isPicState, isPitState } from './struct-checks.ts';
 import type { Vcpu } from './vcpu.ts';
 import { KVM_EVENT_FUNCTIONS, VmEvents } from './vm-events.ts';
@@ -56,11 +57,8 @@ export interface VmOptions {
 /** GSI of PIT channel 0. */
 const PIT_GSI = 0;
 
-/** Ioctls of {@link VmApi} that stand elsewhere. */
-type OtherIoctls = 'createVcpu' | 'getDirtyLog';
-
 /** One virtual machine. */
-export class Vm implements KvmShared, Omit<VmApi, OtherIoctls> {
+export class Vm implements KvmShared, Omit<VmApi, 'createVcpu'> {
   readonly clock: VirtualClock;
   readonly memory = new GuestMemory();
   /** Indexed by KVM_*_BUS. */
@@ -114,6 +112,22 @@ export class Vm implements KvmShared, Omit<VmApi, OtherIoctls> {
    */
   getDirtyLog(slot: number): OrErrno<Uint8Array> {
     return kvmGetDirtyLogProtect(this.memory, slot);
+  }
+
+  /** What {@link restore} can bring back: processor, in-kernel devices, time, and memory at the cost of what changes. */
+  snapshot(): VmSnapshot {
+    return takeSnapshot(this);
+  }
+
+  /**
+   * Makes the machine what it was when `snapshot` was taken, here or on a machine of the same shape. What the embedder has
+   * set up stays as it is (see snapshot.ts). Not from within `kvmRun`.
+   *
+   * @throws EmulatorError `E_ARGUMENT` when the machine has other memory, devices or vCPUs, `E_STATE` when its slots have
+   * changed since. Nothing has changed then.
+   */
+  restore(snapshot: VmSnapshot): void {
+    restoreSnapshot(this, snapshot);
   }
 
   /**

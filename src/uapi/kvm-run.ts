@@ -252,6 +252,16 @@ export class KvmRun {
     this.debug = new KvmRunDebug(this.#view);
   }
 
+  /** A copy of all pages, for snapshots. */
+  saveState(): Uint8Array {
+    return new Uint8Array(this.buffer.slice(0, KVM_VCPU_MMAP_SIZE));
+  }
+
+  /** Restores what {@link saveState} returned. */
+  loadState(state: Uint8Array): void {
+    new Uint8Array(this.buffer).set(state);
+  }
+
   get request_interrupt_window(): number {
     return this.#view.getUint8(REQUEST_INTERRUPT_WINDOW);
   }
