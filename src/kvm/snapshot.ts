@@ -31,7 +31,7 @@ export const CPU_FIELDS: FieldSpec = {
 /** What the fields of `Vcpu` are. */
 export const VCPU_FIELDS: FieldSpec = {
   wiring: [
-    ...['kvm', 'cpu', 'fn', 'mmio', 'userspace', 'userspaceMmio', 'observed'],
+    ...['kvm', 'cpu', 'fn', 'mmio', 'lapicDev', 'msrs', 'userspace', 'userspaceMmio', 'observed'],
     // What the embedder has set.
     ...['id', 'isClosed', 'quirks', 'forceEmulation', 'maxInsBatch', 'tickLimit', 'stopRequested'],
   ],
@@ -41,7 +41,7 @@ export const VCPU_FIELDS: FieldSpec = {
 
 /** What the fields of `Vm` are. */
 export const VM_FIELDS: FieldSpec = {
-  wiring: ['memory', 'buses', 'fn', 'creationFn', 'vcpus', 'clock', 'events'],
+  wiring: ['memory', 'buses', 'fn', 'creationFn', 'vcpus', 'clock', 'events', 'apics'],
   references: [],
   records: [],
 };

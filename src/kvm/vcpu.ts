@@ -80,8 +80,8 @@ export class Vcpu implements KvmVcpu, VcpuApi {
   readonly lapicDev: IoDevice | null;
   readonly msrs: VcpuMsrs;
   /** IA32_APIC_BASE and CR8 of a vCPU without an in-kernel local APIC. */
-  #apicBase = APIC_BASE_DEFAULT;
-  #cr8 = 0;
+  ownApicBase = APIC_BASE_DEFAULT;
+  ownCr8 = 0;
   observed = 0;
   userspace: UserspaceBus | null = null;
   #userspaceMmio: UserspaceBus | null = null;
@@ -196,23 +196,23 @@ export class Vcpu implements KvmVcpu, VcpuApi {
 
   /** CR8: the task priority of the local APIC. */
   get cr8(): number {
-    return this.apic === null ? this.#cr8 : this.apic.kvm.fn.kvmLapicGetCr8(this.apic);
+    return this.apic === null ? this.ownCr8 : this.apic.kvm.fn.kvmLapicGetCr8(this.apic);
   }
 
   set cr8(cr8: number) {
-    if (this.apic === null) this.#cr8 = cr8;
+    if (this.apic === null) this.ownCr8 = cr8;
     else this.apic.kvm.fn.kvmLapicSetTpr(this.apic, cr8);
   }
 
   /** IA32_APIC_BASE. */
   get apicBase(): number {
-    return this.apic === null ? this.#apicBase : this.apic.state.apic_base;
+    return this.apic === null ? this.ownApicBase : this.apic.state.apic_base;
   }
 
   /** IA32_APIC_BASE ← value. @returns 0, or 1 for reserved bits. */
   setApicBase(value: number, hostInitiated: boolean): number {
     if (this.apic !== null) return this.apic.kvm.fn.kvmApicSetBase(this.apic, value, hostInitiated);
-    this.#apicBase = value;
+    this.ownApicBase = value;
     return 0;
   }
 

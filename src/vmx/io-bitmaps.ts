@@ -91,6 +91,21 @@ export class VmcsIoControls implements IoControls, IoIntercept {
     this.#vcpu.cpu.ioIntercept = this.#control === CPU_BASED_UNCOND_IO_EXITING ? null : this;
   }
 
+  saveState(): IoControls {
+    return {
+      cpuBasedVmExecControl: this.#control,
+      ioBitmapA: this.ioBitmapA.slice(),
+      ioBitmapB: this.ioBitmapB.slice(),
+    };
+  }
+
+  loadState(state: unknown): void {
+    const { cpuBasedVmExecControl, ioBitmapA, ioBitmapB } = state as IoControls;
+    this.cpuBasedVmExecControl = cpuBasedVmExecControl;
+    if (ioBitmapA !== null) this.ioBitmapA.set(ioBitmapA);
+    if (ioBitmapB !== null) this.ioBitmapB.set(ioBitmapB);
+  }
+
   /** Sets or clears the bits of ports `first … last`. Does not switch bitmaps on. */
   setPorts(first: number, last: number, exits: boolean): void {
     setIoBitmapPorts(this, first, last, exits);

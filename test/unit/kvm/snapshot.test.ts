@@ -9,6 +9,7 @@ import {
   KVM_EXIT_HLT,
   KVM_EXIT_IO,
   KVM_EXIT_IO_IN,
+  KVM_EXIT_MMIO,
   KVM_MEM_LOG_DIRTY_PAGES,
   type KvmRegs,
 } from '../../../src/uapi/kvm.ts';
@@ -173,6 +174,64 @@ describe('a snapshot between an exit and its completion', () => {
     const isIn = code === 'ec' || code === 'f3 6c';
     if (isIn) expect(ends[1]).not.toEqual(ends[0]);
     else expect(ends[1].list).toEqual(ends[0].list);
+  });
+});
+
+describe('a snapshot while KVM_EXIT_MMIO waits', () => {
+  /** DS, ES and SS lie above the memory. */
+  function holeMachine(code: string): Machine {
+    const machine = realMachine(code, { eax: 0x1234_5678, ecx: 6, esi: 0xffe, edi: 0xffd, edx: 0x3f8 });
+    const sregs = machine.vcpu.getSregs();
+    sregs.ds.base = sregs.es.base = sregs.ss.base = 2 * RAM;
+    machine.vcpu.setSregs(sregs);
+    return machine;
+  }
+
+  function toEnd(machine: Machine): unknown[] {
+    const list: unknown[] = [];
+    const { vcpu } = machine;
+    for (;;) {
+      const { exit_reason: reason, mmio, io, pioData } = vcpu.run;
+      if (reason === KVM_EXIT_HLT) return list;
+      const isRead = reason === KVM_EXIT_MMIO ? mmio.is_write === 0 : io.direction === KVM_EXIT_IO_IN;
+      const data = reason === KVM_EXIT_MMIO ? mmio.data : pioData;
+      if (isRead) for (let i = 0; i < 16; i++) data[i] = 0x40 + i + list.length;
+      list.push([reason, mmio.phys_addr, mmio.len, io.count, [...data.subarray(0, 16)]]);
+      vcpu.kvmRun();
+    }
+  }
+
+  it.each([
+    ['a read', 'a1 00 10'],
+    ['a doubleword read across a page', '66 a1 fe 0f'],
+    ['a write', 'a3 00 10'],
+    ['a read and a write', '01 06 00 10'],
+    ['REP MOVSW', 'f3 a5'],
+    ['PUSHA', 'bc 08 10 60'],
+    ['REP INSW', 'f3 6d'],
+    ['REP OUTSB', 'f3 6e'],
+  ])('%s: at each of its exits, here and on another machine', (_, code) => {
+    const first = holeMachine(code);
+    first.vcpu.kvmRun();
+    const count = toEnd(first).length;
+    expect(count).toBeGreaterThan(0);
+    const other = holeMachine('66 a1 fe 0f');
+    other.vcpu.kvmRun();
+    for (let at = 0; at < count; at++) {
+      const machine = holeMachine(code);
+      for (let i = 0; i <= at; i++) {
+        if (i > 0 && machine.vcpu.run.exit_reason === KVM_EXIT_MMIO) machine.vcpu.run.mmio.data.fill(i);
+        machine.vcpu.kvmRun();
+      }
+      const snapshot = machine.vm.snapshot();
+      const list = toEnd(machine);
+      const end = seen(machine);
+      for (const each of [machine, other]) {
+        each.vm.restore(snapshot);
+        expect(toEnd(each)).toEqual(list);
+        expect(seen(each)).toEqual(end);
+      }
+    }
   });
 });
 
