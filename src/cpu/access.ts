@@ -36,7 +36,15 @@ import {
   SS_VECTOR,
   X86_CR0_PE,
 } from './registers.ts';
-import { TLB_DELTA, TLB_READ_MASK, TLB_VALID, TLB_WRITE_MASK, type Tlb } from './tlb.ts';
+import {
+  TLB_CODE_STORE_MASK,
+  TLB_DELTA,
+  TLB_READ_MASK,
+  TLB_UPDATE_MASK,
+  TLB_VALID,
+  TLB_WRITE_MASK,
+  type Tlb,
+} from './tlb.ts';
 import { ACCESS_READ, ACCESS_WRITE, translate, translateQuietly } from './translate.ts';
 
 const SIGN = 1 << 31;
@@ -236,7 +244,19 @@ function updateSlow(cpu: Cpu, seg: number, off: number, size: number): number {
 
 function storeSlow(cpu: Cpu, seg: number, off: number, size: number, value: number): void {
   if (!checkSegment(cpu, seg, off, size, true)) return;
-  writeLinear(cpu, (cpu.segBase[seg] + off) | 0, size, value);
+  const linear = (cpu.segBase[seg] + off) | 0;
+  const t = cpu.tlb[linear >>> PAGE_SHIFT];
+  if ((t & TLB_CODE_STORE_MASK) !== TLB_VALID || (linear & PAGE_MASK) > PAGE_SIZE - size) {
+    writeLinear(cpu, linear, size, value);
+    return;
+  }
+  // Data beside code: the most frequent slow store by far.
+  const { mem } = cpu;
+  const pa = (linear + (t & TLB_DELTA)) >>> 0;
+  mem.code?.invalidate(pa, size);
+  if (size === 4) mem.view.setInt32(pa, value, true);
+  else if (size === 2) mem.view.setUint16(pa, value, true);
+  else mem.ram[pa] = value;
 }
 
 /** Loads a byte, 0 … 0xff. */
@@ -322,7 +342,7 @@ export function loadForUpdate(cpu: Cpu, seg: number, off: number, size: number):
   if ((off ^ SIGN) < cpu.segBound[(seg << 3) | 4 | (size >> 1)]) {
     const linear = (cpu.segBase[seg] + off) | 0;
     const t = cpu.tlb[linear >>> PAGE_SHIFT];
-    if ((linear & PAGE_MASK) <= PAGE_SIZE - size && (t & TLB_WRITE_MASK) === TLB_VALID) {
+    if ((linear & PAGE_MASK) <= PAGE_SIZE - size && (t & TLB_UPDATE_MASK) === TLB_VALID) {
       const at = (linear + (t & TLB_DELTA)) >>> 0;
       const { mem } = cpu;
       return size === 4

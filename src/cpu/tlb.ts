@@ -42,6 +42,10 @@ export const TLB_PAGE_FLAGS = PAGE_HAS_CODE | PAGE_CLEAN | PAGE_WATCHED | PAGE_R
 export const TLB_READ_MASK = TLB_VALID | TLB_WATCHED | PAGE_READ_SLOW;
 /** A store is plain RAM when `(entry & TLB_WRITE_MASK) === TLB_VALID`. */
 export const TLB_WRITE_MASK = TLB_VALID | TLB_WATCHED | TLB_NO_WRITE | TLB_PAGE_FLAGS;
+/** A load before a store is plain RAM when `(entry & TLB_UPDATE_MASK) === TLB_VALID`: the store may still have to be told. */
+export const TLB_UPDATE_MASK = TLB_VALID | TLB_WATCHED | TLB_NO_WRITE | PAGE_READ_SLOW;
+/** A store is plain but for decoded code that it may hit when `(entry & TLB_CODE_STORE_MASK) === TLB_VALID`. */
+export const TLB_CODE_STORE_MASK = TLB_WRITE_MASK & ~PAGE_HAS_CODE;
 /** What is added to the linear address. */
 export const TLB_DELTA = ~0xfff;
 
