@@ -106,6 +106,8 @@ function restoreVcpu(vcpu: Vcpu, snapshot: VcpuSnapshot): void {
 /** Forgets what the processor has worked out from registers and memory; a new A20 mask does so with its translations. */
 function dropDerivedState(cpu: Cpu, a20Mask: number): void {
   cpu.a20Mask = a20Mask;
+  cpu.selectTlb();
+  cpu.debug.update(cpu);
   cpu.window.len = 0;
   cpu.raiseAttention();
 }
