@@ -1,4 +1,4 @@
-/** Everything a real KVM recorded, whole; hw32 is named and counted. */
+/** Everything a real KVM recorded, whole. */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { conform } from './lines.ts';
@@ -18,14 +18,6 @@ describe('vectors of a real KVM', () => {
     const { code, lines, text } = await conform([join(folder, `${name}.jsonl.gz`)]);
     expect(text).toMatch(new RegExp(`^${name} +passed +${count}  failed +0  excluded +0$`, 'm'));
     expect(lines.at(-1)).toBe(`${count} passed, 0 failed`);
-    expect(code).toBe(0);
-  });
-});
-
-describe('vectors of a 32-bit processor', () => {
-  it('are recognised, counted and excluded until there is protected mode', async () => {
-    const { code, lines } = await conform([join(folder, '../hw32')]);
-    expect(lines.slice(-2)).toEqual(['35985 excluded (needs protected mode 35985)', '0 passed, 0 failed']);
     expect(code).toBe(0);
   });
 });
