@@ -19,17 +19,22 @@ export function isIntercepted(cpu: Cpu, vector: number): boolean {
 }
 
 /**
- * #DB to the guest. B0–B3 are replaced, the other conditions of DR6 stay until software clears them; DR7.GD ends
+ * DR6 and DR7 as a #DB leaves them. B0–B3 are replaced, the other conditions of DR6 stay until software clears them; DR7.GD ends
  * (Linux: `kvm_deliver_exception_payload`).
  *
  * @param payload DR6 bits of the conditions, or {@link NO_PAYLOAD}.
  */
-export function deliverDebugException(cpu: Cpu, payload: number, returnEip: number): void {
+export function deliverDebugPayload(cpu: Cpu, payload: number): void {
   if (payload !== NO_PAYLOAD) cpu.dr[6] = (cpu.dr[6] & ~DR_TRAP_BITS) | DR6_ACTIVE_LOW | payload;
   if ((cpu.dr[7] & DR7_GD) !== 0) {
     cpu.dr[7] &= ~DR7_GD;
     cpu.debug.update(cpu);
   }
+}
+
+/** #DB to the guest. @param payload see {@link deliverDebugPayload}. */
+export function deliverDebugException(cpu: Cpu, payload: number, returnEip: number): void {
+  deliverDebugPayload(cpu, payload);
   deliverEvent(cpu, DB_VECTOR, 0, returnEip, EVENT_EXCEPTION);
 }
 

@@ -52,9 +52,13 @@ function step(cpu: Cpu, insn: Insn, by: number): void {
     }
     case Op.Cmps: {
       // temp ← (DS:SI) − (ES:DI); where both fault, processors tell the second (vectors hw32/string16).
+      // KVM: its emulator, which has the instruction where no memory is, reads the source first.
+      const isEmulated = cpu.mmio !== null;
+      let a = isEmulated ? loadSized(cpu, insn.seg, si, size) : 0;
+      if (cpu.fault !== FAULT_NONE) return;
       const b = loadSized(cpu, SEG_ES, di, size);
       if (cpu.fault !== FAULT_NONE) return;
-      const a = loadSized(cpu, insn.seg, si, size);
+      if (!isEmulated) a = loadSized(cpu, insn.seg, si, size);
       if (cpu.fault !== FAULT_NONE) return;
       setFlagsSub(cpu.lazy, a, b, (a - b) | 0, size);
       advance(cpu, ESI, by, mask);

@@ -25,7 +25,7 @@ import type { Vm } from './vm.ts';
 export const CPU_FIELDS: FieldSpec = {
   wiring: ['mem', 'cache', 'window', 'tlbs', 'space', 'tlb', 'runner', 'mmio', 'ioIntercept'],
   references: ['exitInsn'],
-  records: ['debug'],
+  records: ['debug', 'ioRefusal'],
 };
 
 /** What the fields of `Vcpu` are. */

@@ -3,6 +3,7 @@
  * (Linux: arch/x86/kvm/x86.c).
  */
 import type { Cpu } from '../cpu/cpu.ts';
+import { deliverDebugPayload, NO_PAYLOAD } from '../cpu/debug-exception.ts';
 import { BP_VECTOR, DB_VECTOR, NMI_VECTOR, OF_VECTOR } from '../cpu/registers.ts';
 import { EFAULT, EINVAL, ENXIO } from '../uapi/errno.ts';
 import {
@@ -18,8 +19,6 @@ import {
 import { isStruct } from './ioctl-args.ts';
 import { hasIntegers } from './struct-checks.ts';
 
-/** DR6.BS. */
-const DR6_BS = 1 << 14;
 const SHADOW_MASK = 3;
 const VALID_FLAGS =
   KVM_VCPUEVENT_VALID_NMI_PENDING |
@@ -54,13 +53,19 @@ export interface EventsVcpu {
   readonly kvm: { readonly irqchipInKernel: boolean; readonly exceptionPayloadEnabled: boolean };
 }
 
-/** The exception that waits: vector, or −1. A single-step trap becomes a plain #DB, with DR6 as it will be. */
+/**
+ * The exception that waits: vector, or −1. A debug trap becomes a queued #DB. KVM: what it has to say to DR6 (or CR2) is
+ * delivered now, since this userspace does not take payloads.
+ */
 function queuedException(cpu: Cpu): number {
   if (cpu.queuedVector < 0 && cpu.pendingDebugTrap !== 0) {
-    cpu.pendingDebugTrap = 0;
-    cpu.dr[6] |= DR6_BS;
     cpu.queuedVector = DB_VECTOR;
-    cpu.queuedErrorCode = 0;
+    cpu.queuedErrorCode = cpu.pendingDebugTrap;
+    cpu.pendingDebugTrap = 0;
+  }
+  if (cpu.queuedVector === DB_VECTOR) {
+    deliverDebugPayload(cpu, cpu.queuedErrorCode);
+    cpu.queuedErrorCode = NO_PAYLOAD;
   }
   return cpu.queuedVector;
 }
@@ -140,7 +145,7 @@ function checkEvents(vcpu: EventsVcpu, events: Readonly<KvmVcpuEvents>): number 
 
 /** DR6 of a #DB, CR2 of a #PF. */
 function deliverPayload(cpu: Cpu, vector: number, payload: number): void {
-  if (vector === DB_VECTOR) cpu.dr[6] |= payload;
+  if (vector === DB_VECTOR) deliverDebugPayload(cpu, payload);
   else if (vector === 14) cpu.cr2 = payload | 0;
 }
 
@@ -161,7 +166,7 @@ export function kvmVcpuIoctlX86SetVcpuEvents(vcpu: EventsVcpu, events: Readonly<
   const isPending = hasPayloads && exception.pending !== 0;
   cpu.pendingDebugTrap = 0;
   cpu.queuedVector = isPending || exception.injected !== 0 ? exception.nr : -1;
-  cpu.queuedErrorCode = exception.error_code | 0;
+  cpu.queuedErrorCode = exception.nr === DB_VECTOR ? NO_PAYLOAD : exception.error_code | 0;
   if (isPending && events.exception_has_payload !== 0) {
     deliverPayload(cpu, exception.nr, events.exception_payload);
   }

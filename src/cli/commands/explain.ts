@@ -62,7 +62,7 @@ export const explainCommand: CommandSpec<ExplainOptions> = {
     'pio86 explain 0x03f80030',
     'pio86 explain --qual 0x00800040 --json',
     'pio86 explain --io-bitmap 0x60-0x64 e4 61',
-    'pio86 explain --fault --port 0x60 --cpl 3 --iopl 0 --map-base 0x68 --bitmap 000000000000000000000000ff',
+    'pio86 explain --fault --port 8 --cpl 3 --iopl 0 --bitmap 00ff',
     'pio86 explain --fault --vm --map-base 0x68 --tss-limit 0x67 e4 60',
   ],
   arguments: [{ name: '[bytes...]', description: 'hex bytes, together or apart' }],
