@@ -12,7 +12,7 @@ import { Serial16550A } from '../devices/serial.ts';
 import { userspacePio } from '../emulate/pio.ts';
 import { EmulatorError } from '../errors.ts';
 import type { OrErrno, VcpuApi, VmApi } from '../kvm/api.ts';
-import { orThrow } from '../kvm/or-throw.ts';
+import { orThrow, structOrThrow } from '../kvm/or-throw.ts';
 import { EINTR, errnoName } from '../uapi/errno.ts';
 import {
   type IoSize,
@@ -23,13 +23,7 @@ import {
   KVM_EXIT_MMIO,
   KVM_EXIT_NAMES,
   KVM_EXIT_SHUTDOWN,
-  KVM_IRQCHIP_IOAPIC,
-  KVM_IRQCHIP_PIC_MASTER,
-  KVM_IRQCHIP_PIC_SLAVE,
   KVM_PIT_SPEAKER_DUMMY,
-  type KvmIoapicState,
-  type KvmPicState,
-  type KvmPitState2,
   type KvmRegs,
   type KvmSregs,
 } from '../uapi/kvm.ts';
@@ -37,6 +31,7 @@ import type { KvmRun } from '../uapi/kvm-run.ts';
 import { BoardMemory } from './board-memory.ts';
 import { type BoardEnd, DEFAULT_MEMORY_BYTES, DEFAULT_RTC_SECONDS, type UnclaimedPolicy } from './board.ts';
 import type { BoardDevice, BoardPlan } from './board-plan.ts';
+import { type KernelDeviceStates, readKernelDevices, writeKernelDevices } from './kernel-devices.ts';
 import { checkedMemoryBytes, checkedRtcSeconds } from './memory-map.ts';
 import { ownPorts } from './port-map.ts';
 import { Unclaimed } from './unclaimed.ts';
@@ -106,8 +101,7 @@ export type VmmEnd = BoardEnd | { readonly kind: 'stopped' };
 
 /** What {@link Vmm.reset} goes back to. */
 interface PowerOnState {
-  readonly chips: readonly (readonly [number, KvmPicState | KvmIoapicState])[];
-  readonly pit: KvmPitState2;
+  readonly devices: KernelDeviceStates;
   readonly regs: KvmRegs;
   readonly sregs: KvmSregs;
 }
@@ -186,12 +180,12 @@ export class Vmm {
 
   /** KVM_GET_REGS. @throws EmulatorError `E_IOCTL`. */
   regs(): KvmRegs {
-    return structure(this.vcpu.getRegs(), 'KVM_GET_REGS');
+    return structOrThrow(this.vcpu.getRegs(), 'KVM_GET_REGS');
   }
 
   /** KVM_GET_SREGS. @throws EmulatorError `E_IOCTL`. */
   sregs(): KvmSregs {
-    return structure(this.vcpu.getSregs(), 'KVM_GET_SREGS');
+    return structOrThrow(this.vcpu.getSregs(), 'KVM_GET_SREGS');
   }
 
   /** CS:EIP as it stands. */
@@ -226,19 +220,13 @@ export class Vmm {
   /** Resets processor, the kernel's devices and the board's; memory and time stay. */
   reset(): void {
     for (const device of this.devices.values()) device.reset?.();
-    orThrow(this.vm.setPit2(this.#initial.pit), 'KVM_SET_PIT2');
-    for (const [chip, state] of this.#initial.chips)
-      orThrow(this.vm.setIrqchip(chip, state), 'KVM_SET_IRQCHIP');
+    writeKernelDevices(this.vm, this.#initial.devices);
     orThrow(this.vcpu.setSregs(this.#initial.sregs), 'KVM_SET_SREGS');
     this.vcpu.setRegs(this.#initial.regs);
   }
 
   #powerOnState(): PowerOnState {
-    const chips = [KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, KVM_IRQCHIP_IOAPIC].map(
-      (chip) => [chip, structure(this.vm.getIrqchip(chip), 'KVM_GET_IRQCHIP')] as const,
-    );
-    const pit = structure(this.vm.getPit2(), 'KVM_GET_PIT2');
-    return { chips, pit, regs: this.regs(), sregs: this.sregs() };
+    return { devices: readKernelDevices(this.vm), regs: this.regs(), sregs: this.sregs() };
   }
 
   /** A byte arrives on the serial line. @returns whether the UART's FIFO had room for it. */
@@ -336,11 +324,6 @@ export class Vmm {
   #stop(end: VmmEnd): void {
     this.#end ??= end;
   }
-}
-
-function structure<T extends object>(result: OrErrno<T>, what: string): T {
-  if (typeof result === 'number') throw new EmulatorError('E_IOCTL', `${what}: ${errnoName(result)}`);
-  return result;
 }
 
 function littleEndian(data: Uint8Array, at: number, size: number): number {
