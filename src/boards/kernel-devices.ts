@@ -19,7 +19,8 @@ export interface KernelDeviceStates {
   readonly pit: KvmPitState2;
 }
 
-const CHIPS = [KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, KVM_IRQCHIP_IOAPIC];
+/** The slave before the master: a request that it still has would be latched there again. */
+const CHIPS = [KVM_IRQCHIP_PIC_SLAVE, KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_IOAPIC];
 
 /** @throws EmulatorError `E_IOCTL` without the devices. */
 export function readKernelDevices(vm: Pick<VmApi, 'getIrqchip' | 'getPit2'>): KernelDeviceStates {

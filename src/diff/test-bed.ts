@@ -105,6 +105,7 @@ interface InitialState {
   readonly devices: KernelDeviceStates | null;
 }
 
+const GSIS = 24;
 /** Timer signals or slices that a program may take without an exit. */
 const MAX_INTERRUPTIONS = 40;
 
@@ -157,7 +158,11 @@ export class TestBed {
     }
     this.#completePending();
     const { devices } = this.#initial;
-    if (devices !== null) writeKernelDevices(this.vm, devices);
+    if (devices !== null) {
+      // The levels of the lines are not part of any structure.
+      for (let gsi = 0; gsi < GSIS; gsi++) this.vm.irqLine(gsi, 0);
+      writeKernelDevices(this.vm, devices);
+    }
     this.engine.resetVcpu?.();
   }
 

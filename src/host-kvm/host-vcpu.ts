@@ -49,7 +49,7 @@ export class HostVcpu extends HostFile implements VcpuApi {
   }
 
   kvmRun(): number {
-    return this.ioctl(IOCTL.KVM_RUN);
+    return this.interruptibleIoctl(IOCTL.KVM_RUN);
   }
 
   getRegs(): OrErrno<KvmRegs> {

@@ -31,6 +31,8 @@ export interface Libc {
   write(fd: number, from: Uint8Array): number;
   /** SIGALRM for this process every `microseconds`, 0 for no more of them. */
   intervalTimer(microseconds: number): number;
+  /** `call` with the timer off: for a system call that would never finish between two signals. */
+  withoutTimer(call: () => number): number;
   /** Address of bytes that do not move. */
   addressOf(bytes: Uint8Array): Address;
 }
@@ -82,6 +84,14 @@ function bind(koffi: Koffi, library: ReturnType<Koffi['load']>): Libc {
   const write = foreign('write', 'long', ['int', 'void *', 'size_t']);
   const setitimer = foreign('setitimer', 'int', ['int', 'void *', 'void *']);
 
+  let interval = 0;
+  const setTimer = (microseconds: number): number => {
+    const seconds = BigInt(microseconds) / MICROSECONDS;
+    const rest = BigInt(microseconds) % MICROSECONDS;
+    const value = new BigInt64Array([seconds, rest, seconds, rest]);
+    return checked(setitimer(ITIMER_REAL, new Uint8Array(value.buffer), null));
+  };
+
   /** −1 and errno become a negative errno. */
   const checked = (result: unknown): number => {
     const r = Number(result);
@@ -106,10 +116,15 @@ function bind(koffi: Koffi, library: ReturnType<Koffi['load']>): Libc {
     read: (fd, into) => (into.length === 0 ? -EFAULT : checked(read(fd, into, into.length))),
     write: (fd, from) => (from.length === 0 ? -EFAULT : checked(write(fd, from, from.length))),
     intervalTimer(microseconds) {
-      const seconds = BigInt(microseconds) / MICROSECONDS;
-      const rest = BigInt(microseconds) % MICROSECONDS;
-      const value = new BigInt64Array([seconds, rest, seconds, rest]);
-      return checked(setitimer(ITIMER_REAL, new Uint8Array(value.buffer), null));
+      interval = microseconds;
+      return setTimer(microseconds);
+    },
+    withoutTimer(call) {
+      if (interval === 0) return call();
+      setTimer(0);
+      const r = call();
+      setTimer(interval);
+      return r;
     },
     addressOf: (bytes) => koffi.address(bytes),
   };

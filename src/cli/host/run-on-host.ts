@@ -8,6 +8,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createKvmDevices } from '../../boards/kvm.ts';
 import { createPcDevices } from '../../boards/pc.ts';
 import { Vmm, type VmmEnd } from '../../boards/vmm.ts';
+import { pitCanWake } from '../../diff/sleeping-guest.ts';
 import { loadImage } from '../../loaders/load.ts';
 import { KVM_EXIT_NAMES } from '../../uapi/kvm.ts';
 import type { CommandContext } from '../command.ts';
@@ -20,7 +21,6 @@ import { NO_INPUT, type SerialInput, StdinInput } from '../run/serial-input.ts';
 import { setEntry, setRegisters } from '../run/set-registers.ts';
 import { registers } from '../run/summary.ts';
 import { HostEngine, openHostKvm } from './host-engine.ts';
-import { pitCanWake } from './sleeping-guest.ts';
 
 /** KVM_RUN comes back at least this often. */
 const INTERRUPT_US = 2_000;

@@ -1,8 +1,8 @@
 /**
  * A guest that sleeps in HLT inside the host's kernel: can the kernel's own timer still wake it?
  */
-import type { EngineVm } from '../../boards/vmm.ts';
-import { KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_MASTER } from '../../uapi/kvm.ts';
+import type { EngineVm } from '../boards/vmm.ts';
+import { KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_MASTER } from '../uapi/kvm.ts';
 
 const REDIR_MASKED = 1 << 16;
 /** The longest one-shot of the PIT, 65536 ticks, is 54.9 ms. */
