@@ -2,7 +2,7 @@
  * The in-kernel devices' state, read and written as KVM's structures.
  */
 import type { VmApi } from '../kvm/api.ts';
-import { orThrow, structOrThrow } from '../kvm/or-throw.ts';
+import { orThrow } from '../kvm/or-throw.ts';
 import {
   KVM_IRQCHIP_IOAPIC,
   KVM_IRQCHIP_PIC_MASTER,
@@ -25,8 +25,8 @@ const CHIPS = [KVM_IRQCHIP_PIC_SLAVE, KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_IOAPIC
 /** @throws EmulatorError `E_IOCTL` without the devices. */
 export function readKernelDevices(vm: Pick<VmApi, 'getIrqchip' | 'getPit2'>): KernelDeviceStates {
   return {
-    chips: CHIPS.map((chip) => [chip, structOrThrow(vm.getIrqchip(chip), 'KVM_GET_IRQCHIP')] as const),
-    pit: structOrThrow(vm.getPit2(), 'KVM_GET_PIT2'),
+    chips: CHIPS.map((chip) => [chip, orThrow(vm.getIrqchip(chip), 'KVM_GET_IRQCHIP')] as const),
+    pit: orThrow(vm.getPit2(), 'KVM_GET_PIT2'),
   };
 }
 

@@ -12,7 +12,7 @@ import { Serial16550A } from '../devices/serial.ts';
 import { userspacePio } from '../emulate/pio.ts';
 import { EmulatorError } from '../errors.ts';
 import type { OrErrno, VcpuApi, VmApi } from '../kvm/api.ts';
-import { orThrow, structOrThrow } from '../kvm/or-throw.ts';
+import { orThrow } from '../kvm/or-throw.ts';
 import { EINTR, errnoName } from '../uapi/errno.ts';
 import {
   type IoSize,
@@ -180,12 +180,12 @@ export class Vmm {
 
   /** KVM_GET_REGS. @throws EmulatorError `E_IOCTL`. */
   regs(): KvmRegs {
-    return structOrThrow(this.vcpu.getRegs(), 'KVM_GET_REGS');
+    return orThrow(this.vcpu.getRegs(), 'KVM_GET_REGS');
   }
 
   /** KVM_GET_SREGS. @throws EmulatorError `E_IOCTL`. */
   sregs(): KvmSregs {
-    return structOrThrow(this.vcpu.getSregs(), 'KVM_GET_SREGS');
+    return orThrow(this.vcpu.getSregs(), 'KVM_GET_SREGS');
   }
 
   /** CS:EIP as it stands. */

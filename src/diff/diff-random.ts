@@ -23,16 +23,11 @@ import { type BedEnd, type BedEngine, type BedResult, CODE, TestBed } from './te
 /** What to run. */
 export interface RandomDiffOptions {
   readonly seed: number;
-  /** Number of the first program. Default 0. */
-  readonly first?: number;
-  readonly programs: number;
   readonly modes: readonly BedMode[];
   /** Whether the host sends IN and OUT through its instruction emulator. */
   readonly emulatesIo: boolean;
   /** A planted bug: functions of pio86's side. */
   readonly functions?: Partial<KvmFunctions>;
-  /** Asked before each program: true ends the run. */
-  readonly isDone?: () => boolean;
 }
 
 /** The first difference. */
@@ -111,7 +106,7 @@ function countUp<K>(counts: Map<K, number>, key: K, by = 1): void {
   counts.set(key, (counts.get(key) ?? 0) + by);
 }
 
-/** Runs until a difference, the last program, or {@link RandomDiffOptions.isDone}. */
+/** Random programs, some at a time. */
 export class RandomDiff {
   readonly #options: RandomDiffOptions;
   readonly #hostBeds: Beds;
@@ -121,6 +116,7 @@ export class RandomDiff {
   readonly #byMode = new Map<BedMode, number>();
   #compared = 0;
   #exits = 0;
+  #difference: RandomDifference | null = null;
 
   /** @param createHost a host engine; each has one machine at a time. */
   constructor(createHost: () => BedEngine, options: RandomDiffOptions) {
@@ -129,20 +125,28 @@ export class RandomDiff {
     this.#ownBeds = bedsOf(() => this.#ownEngine(false));
   }
 
-  run(): RandomDiffResult {
-    const { seed, programs, modes, first = 0, isDone } = this.#options;
-    let difference: RandomDifference | null = null;
-    for (let i = first; i < first + programs && difference === null && isDone?.() !== true; i++) {
-      difference = this.#runOne(randomProgram(seed, i, modes));
+  /**
+   * Runs programs `first` … `first + programs − 1`, up to a difference.
+   *
+   * @param isDone asked before each program: true ends the run.
+   */
+  run(first: number, programs: number, isDone: () => boolean = () => false): void {
+    const { seed, modes } = this.#options;
+    for (let i = first; i < first + programs && this.#difference === null && !isDone(); i++) {
+      this.#difference = this.#runOne(randomProgram(seed, i, modes));
     }
+  }
+
+  /** Everything so far. */
+  get result(): RandomDiffResult {
     return {
-      seed,
+      seed: this.#options.seed,
       compared: this.#compared,
       exitsCompared: this.#exits,
       skipped: this.#skipped,
       masked: this.#masked,
       byMode: this.#byMode,
-      difference,
+      difference: this.#difference,
     };
   }
 

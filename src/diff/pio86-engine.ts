@@ -6,6 +6,7 @@ import type { Engine, EngineVcpu, EngineVm } from '../boards/vmm.ts';
 import type { KvmFunctions, KvmTracepoints, KvmVcpu } from '../emulate/kvm-vcpu.ts';
 import { EmulatorError } from '../errors.ts';
 import { Kvm } from '../kvm/kvm.ts';
+import { orThrow } from '../kvm/or-throw.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Vm } from '../kvm/vm.ts';
 import { CallGraphRecorder, formatCallTree } from '../trace/call-graph.ts';
@@ -49,16 +50,17 @@ export class Pio86Engine implements Engine {
   }
 
   createVm(): EngineVm {
-    this.vm = new Kvm().createVm();
-    if (this.#options.keepPaths === true) this.#recordPaths(this.vm);
-    return this.vm;
+    const vm = orThrow(new Kvm().createVm(), 'KVM_CREATE_VM');
+    if (this.#options.keepPaths === true) this.#recordPaths(vm);
+    this.vm = vm;
+    return vm;
   }
 
   createVcpu(): EngineVcpu {
     const { vm } = this;
     if (vm === null) throw new EmulatorError('E_STATE', 'KVM_CREATE_VCPU: no machine');
     const { forceEmulation, functions, sliceTicks, tracepoints } = this.#options;
-    const vcpu = vm.createVcpu(0);
+    const vcpu = orThrow(vm.createVcpu(0), 'KVM_CREATE_VCPU');
     vcpu.forceEmulation = forceEmulation ? 1 : 0;
     if (functions !== undefined) vcpu.fn = { ...vcpu.fn, ...functions };
     if (tracepoints !== undefined) vcpu.trace = tracepoints;

@@ -163,10 +163,11 @@ function adjuster(random: SeededStream, mode: BedMode): (sregs: KvmSregs) => voi
     return [name, segment] as const;
   });
   const cut = random.oneIn(6) ? random.pick([50, 102, 103, TSS_IO_MAP, TSS_IO_MAP + 4]) : null;
+  const isShort = random.oneIn(2);
   return (sregs) => {
     for (const [name, segment] of changes) Object.assign(sregs[name], segment);
-    // CS and SS as overrides reach what RAM holds, and no further.
-    if (!isSmall)
+    // CS and SS as overrides reach beyond RAM, or not.
+    if (!isSmall && isShort)
       for (const name of ['cs', 'ss'] as const) Object.assign(sregs[name], { limit: BED_RAM - 1, g: 0 });
     if (cut !== null) sregs.tr.limit = cut;
   };

@@ -13,7 +13,7 @@
 import { type KernelDeviceStates, readKernelDevices, writeKernelDevices } from '../boards/kernel-devices.ts';
 import type { Engine, EngineVcpu, EngineVm } from '../boards/vmm.ts';
 import { EmulatorError } from '../errors.ts';
-import { orThrow, structOrThrow } from '../kvm/or-throw.ts';
+import { orThrow } from '../kvm/or-throw.ts';
 import { EINTR, errnoName } from '../uapi/errno.ts';
 import {
   KVM_EXIT_HLT,
@@ -167,11 +167,11 @@ export class TestBed {
   }
 
   regs(): KvmRegs {
-    return structOrThrow(this.vcpu.getRegs(), 'KVM_GET_REGS');
+    return orThrow(this.vcpu.getRegs(), 'KVM_GET_REGS');
   }
 
   sregs(): KvmSregs {
-    return structOrThrow(this.vcpu.getSregs(), 'KVM_GET_SREGS');
+    return orThrow(this.vcpu.getSregs(), 'KVM_GET_SREGS');
   }
 
   /** Puts a program and its machine state in place. @throws EmulatorError `E_IOCTL` when the engine refuses it. */

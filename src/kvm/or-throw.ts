@@ -18,14 +18,3 @@ export function orThrow<T extends object>(result: T | number, what: string): T |
   }
   return result;
 }
-
-/**
- * The structure or object that an ioctl answered.
- *
- * @param what the ioctl, for the message.
- * @throws EmulatorError `E_IOCTL` that names the errno.
- */
-export function structOrThrow<T extends object>(result: T | number, what: string): T {
-  if (typeof result === 'number') throw new EmulatorError('E_IOCTL', `${what}: ${errnoName(result)}`);
-  return result;
-}

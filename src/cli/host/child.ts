@@ -11,6 +11,10 @@ import { OutputStream } from '../output-stream.ts';
 import type { HostRequest } from './request.ts';
 
 async function carryOut(context: CommandContext, request: HostRequest): Promise<number> {
+  if (request.command === 'diff') {
+    const { diffOnHost } = await import('./diff-on-host.ts');
+    return diffOnHost(context, request.files, request.options);
+  }
   const { runOnHost } = await import('./run-on-host.ts');
   return runOnHost(context, request.file, request.options);
 }

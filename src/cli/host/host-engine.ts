@@ -6,7 +6,7 @@ import { EmulatorError } from '../../errors.ts';
 import { HostKvm } from '../../host-kvm/host-kvm.ts';
 import type { HostVcpu } from '../../host-kvm/host-vcpu.ts';
 import type { HostVm } from '../../host-kvm/host-vm.ts';
-import { orThrow, structOrThrow } from '../../kvm/or-throw.ts';
+import { orThrow } from '../../kvm/or-throw.ts';
 import {
   KVM_MP_STATE_HALTED,
   KVM_MP_STATE_RUNNABLE,
@@ -48,18 +48,18 @@ export class HostEngine implements Engine {
   }
 
   createVm(): EngineVm {
-    this.vm = structOrThrow(this.kvm.createVm(), 'KVM_CREATE_VM');
+    this.vm = orThrow(this.kvm.createVm(), 'KVM_CREATE_VM');
     return this.vm;
   }
 
   createVcpu(): EngineVcpu {
     if (this.vm === null) throw new EmulatorError('E_STATE', 'KVM_CREATE_VCPU: no machine');
-    this.vcpu = structOrThrow(this.vm.createVcpu(0), 'KVM_CREATE_VCPU');
+    this.vcpu = orThrow(this.vm.createVcpu(0), 'KVM_CREATE_VCPU');
     return this.vcpu;
   }
 
   allocate(bytes: number): Uint8Array {
-    return structOrThrow(this.kvm.allocateMemory(bytes), 'mmap');
+    return orThrow(this.kvm.allocateMemory(bytes), 'mmap');
   }
 
   /** Whether the processor sleeps in HLT: with an in-kernel irqchip HLT is no exit. */
