@@ -126,6 +126,8 @@ export class Vmm {
   readonly #initial: PowerOnState;
   #end: VmmEnd | null = null;
   #isInstalled = false;
+  /** How often a device has driven an interrupt line: a sleeping guest may be awake the next time it runs. */
+  irqChanges = 0;
   /** Exits of this machine, by KVM_EXIT_*. */
   readonly exits = new Map<number, number>();
 
@@ -143,7 +145,12 @@ export class Vmm {
     this.#initial = this.#powerOnState();
     const devices = plan.createDevices({
       clock: this.clock,
-      gsi: (n) => ({ set: (level) => void this.vm.irqLine(n, level) }),
+      gsi: (n) => ({
+        set: (level) => {
+          this.irqChanges++;
+          this.vm.irqLine(n, level);
+        },
+      }),
       serial: options.serial ?? NO_SINK,
       debug: options.debug ?? NO_SINK,
       rtcSeconds: checkedRtcSeconds(options.rtcSeconds ?? DEFAULT_RTC_SECONDS),

@@ -100,6 +100,7 @@ export class GuestSide implements ExitTap {
     if (this.#ended !== null) return { kind: 'end', end: this.#ended };
     this.#seen = null;
     this.#nowNs = this.vmm.clock.nowNs + NS_PER_EXIT;
+    const { irqChanges } = this.vmm;
     const end = this.vmm.run(1);
     if (this.#seen !== null) {
       this.#sleptSlices = 0;
@@ -107,6 +108,10 @@ export class GuestSide implements ExitTap {
       // An exit that ends the guest is the last one; the end comes with the next step.
       if (end.kind !== 'slice') this.#ended = end;
       return { kind: 'exit', exit: this.#seen };
+    }
+    // An interrupt on its way wakes a guest that sleeps.
+    if (end.kind === 'idle' || end.kind === 'slice') {
+      if (this.vmm.irqChanges !== irqChanges) return { kind: 'nothing' };
     }
     if (end.kind === 'idle') return this.#sleep(false) ? { kind: 'nothing' } : { kind: 'end', end };
     if (end.kind !== 'slice') return { kind: 'end', end };

@@ -31,9 +31,10 @@ export class HostKvm extends HostFile implements KvmApi {
   /**
    * Opens `/dev/kvm`; koffi is loaded by this.
    *
+   * @param device for tests; default `/dev/kvm`.
    * @returns why not, when koffi or the device is missing or not to be used.
    */
-  static async open(): Promise<HostKvm | HostKvmAbsent> {
+  static async open(device: string = DEVICE): Promise<HostKvm | HostKvmAbsent> {
     const libc = await loadLibc();
     if (libc === null) {
       return {
@@ -41,13 +42,13 @@ export class HostKvm extends HostFile implements KvmApi {
           "the optional package koffi is not installed for this platform (Linux, x64); 'npm install koffi'",
       };
     }
-    const fd = libc.open(DEVICE, O_RDWR | O_CLOEXEC);
-    if (fd < 0) return { absent: `cannot open ${DEVICE}: ${openError(-fd)}` };
+    const fd = libc.open(device, O_RDWR | O_CLOEXEC);
+    if (fd < 0) return { absent: `cannot open ${device}: ${openError(-fd)}` };
     const kvm = new HostKvm(libc, fd);
     const version = kvm.getApiVersion();
     if (version === KVM_API_VERSION) return kvm;
     kvm.close();
-    return { absent: `${DEVICE} speaks version ${version} of KVM's API, not ${KVM_API_VERSION}` };
+    return { absent: `${device} speaks version ${version} of KVM's API, not ${KVM_API_VERSION}` };
   }
 
   private constructor(libc: Libc, fd: number) {

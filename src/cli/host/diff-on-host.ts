@@ -23,7 +23,7 @@ import { readInput } from '../read-input.ts';
 import { hostNowMs } from '../run/host-time.ts';
 import { readImage } from '../run/read-image.ts';
 import { HostEngine, openHostKvm } from './host-engine.ts';
-import type { DiffOptions } from './request.ts';
+import { type DiffOptions, sayStarted } from './request.ts';
 
 /** Version of the shape that `--json` prints. */
 const DIFF_SCHEMA_VERSION = 1;
@@ -127,6 +127,7 @@ export async function diffOnHost(
   });
   const onAlarm = (): void => {};
   process.on('SIGALRM', onAlarm);
+  sayStarted();
   kvm.interruptEvery(INTERRUPT_US);
   try {
     const run = new DiffRun(context, options, kvm, () => interrupted);

@@ -28,9 +28,9 @@ const NO_EVENTS: KvmVcpuEvents = {
   exception_payload: 0,
 };
 
-/** Opens `/dev/kvm`. @throws CliError (absent) with the reason in one line. */
-export async function openHostKvm(): Promise<HostKvm> {
-  const kvm = await HostKvm.open();
+/** Opens `/dev/kvm`, or `device` in its place. @throws CliError (absent) with the reason in one line. */
+export async function openHostKvm(device?: string): Promise<HostKvm> {
+  const kvm = await HostKvm.open(device);
   if (kvm instanceof HostKvm) return kvm;
   throw absentError(`the host's KVM: ${kvm.absent}`);
 }

@@ -1,5 +1,5 @@
 /**
- * What the parent asks of its child: plain data on the child's command line.
+ * What the parent asks of its child, plain data on the child's command line, and the one thing the child answers.
  */
 import type { BoardName } from '../create-board.ts';
 import type { RunOptions } from '../run/run-options.ts';
@@ -36,3 +36,8 @@ export interface DiffRequest {
 
 /** One piece of work. */
 export type HostRequest = RunRequest | DiffRequest;
+
+/** In the child: from here on its deadline counts. */
+export function sayStarted(): void {
+  process.send?.('started');
+}

@@ -21,6 +21,7 @@ import { NO_INPUT, type SerialInput, StdinInput } from '../run/serial-input.ts';
 import { setEntry, setRegisters } from '../run/set-registers.ts';
 import { registers } from '../run/summary.ts';
 import { HostEngine, openHostKvm } from './host-engine.ts';
+import { sayStarted } from './request.ts';
 
 /** KVM_RUN comes back at least this often. */
 const INTERRUPT_US = 2_000;
@@ -107,6 +108,7 @@ async function runWithHost(
   const readsStdin = options.serial.kind === 'stdio' && file !== '-';
   const input: SerialInput = readsStdin ? new StdinInput(io.stdin, wakeup, interrupt) : NO_INPUT;
   try {
+    sayStarted();
     engine.interruptEvery(INTERRUPT_US);
     return await hostLoop(engine, vmm, {
       deadlineMs: hostNowMs() + (options.timeout ?? Number.POSITIVE_INFINITY) * 1000,
@@ -167,9 +169,10 @@ async function hostLoop(engine: HostEngine, vmm: Vmm, control: HostLoopControl):
   let sleptSinceMs: number | null = null;
   for (;;) {
     await nextTurn();
+    const { irqChanges } = vmm;
     const fed = control.input.feed((byte) => vmm.receiveSerial(byte));
     let end = afterRun(vmm, vmm.run(MAX_EXITS), control.restartsOnReset) ?? hostEnd(control);
-    if (end === null && engine.isHalted() && fed === 0) {
+    if (end === null && engine.isHalted() && fed === 0 && vmm.irqChanges === irqChanges) {
       sleptSinceMs ??= hostNowMs();
       end = sleepEnd(engine, vmm, control, hostNowMs() - sleptSinceMs);
     } else sleptSinceMs = null;

@@ -12,6 +12,8 @@ import type { HostRequest } from './request.ts';
 
 /** How long after its deadline, or after Ctrl-C, the child may take to end by itself. */
 const GRACE_MS = 2_000;
+/** How long the child may take to start, on a busy machine. */
+const START_MS = 60_000;
 
 /** The same kind of file as this one: built, or a source under a loader that the child inherits. */
 const CHILD = fileURLToPath(
@@ -48,9 +50,14 @@ export async function superviseChild(
     killedFor ??= code;
     child.kill('SIGKILL');
   };
-  const deadline = Number.isFinite(timeoutMs)
-    ? setTimeout(() => kill(EXIT_LIMIT), Math.min(timeoutMs + GRACE_MS, 0x7fff_ffff))
-    : null;
+  const killAfter = (ms: number): ReturnType<typeof setTimeout> | null =>
+    Number.isFinite(timeoutMs) ? setTimeout(() => kill(EXIT_LIMIT), Math.min(ms, 0x7fff_ffff)) : null;
+  let deadline = killAfter(START_MS + timeoutMs);
+  // The child says when its own deadline begins.
+  child.once('message', () => {
+    if (deadline !== null) clearTimeout(deadline);
+    deadline = killAfter(timeoutMs + GRACE_MS);
+  });
   let afterSigint: ReturnType<typeof setTimeout> | null = null;
   const offSigint = io.onSigint(() => {
     child.kill('SIGINT');
