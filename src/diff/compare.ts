@@ -188,7 +188,7 @@ export function compareDevices(
     const other = pio86.pit.channels[i] ?? channel;
     found.push(...compareNumbers(`pit channel ${i} `, PIT_COMPARED, channel, other));
     for (const name of PIT_TIMED) {
-      if (channel[name] !== other[name]) mask.masked(`pit channel ${i} ${name}`);
+      if (channel[name] !== 0 || other[name] !== 0) mask.masked(`pit channel ${i} ${name}`);
     }
   });
   found.push(...compareNumbers('pit ', ['flags'], host.pit, pio86.pit));
