@@ -25,11 +25,7 @@ export class BoardMemory {
   readonly #unclaimed: Unclaimed;
   readonly #ranges: readonly MemoryRange[];
 
-  constructor(
-    memory: MemoryMap,
-    devices: ReadonlyMap<string, IoDevice>,
-    unclaimed: Unclaimed,
-  ) {
+  constructor(memory: MemoryMap, devices: ReadonlyMap<string, IoDevice>, unclaimed: Unclaimed) {
     this.#memory = memory;
     this.#unclaimed = unclaimed;
     this.#ranges = MEMORY_TABLE.flatMap(({ base, len, device }) => {

@@ -28,9 +28,10 @@ import {
   type KvmSregs,
 } from '../uapi/kvm.ts';
 import type { KvmRun } from '../uapi/kvm-run.ts';
-import { BoardMemory } from './board-memory.ts';
 import { type BoardEnd, DEFAULT_MEMORY_BYTES, DEFAULT_RTC_SECONDS, type UnclaimedPolicy } from './board.ts';
-import type { BoardDevice, BoardPlan } from './board-plan.ts';
+import { BoardMemory } from './board-memory.ts';
+import type { BoardDevice, BoardPlan, DeviceWiring } from './board-plan.ts';
+import { createExtraDevices, type ExtraDevice } from './extra-devices.ts';
 import { type KernelDeviceStates, readKernelDevices, writeKernelDevices } from './kernel-devices.ts';
 import { checkedMemoryBytes, checkedRtcSeconds } from './memory-map.ts';
 import { ownPorts } from './port-map.ts';
@@ -91,6 +92,7 @@ export interface VmmOptions {
   readonly serial?: ByteSink;
   readonly debug?: ByteSink;
   readonly unclaimed?: UnclaimedPolicy;
+  readonly extraDevices?: readonly ExtraDevice[];
   readonly onWarning?: (line: string) => void;
   readonly time: VmmTime;
   readonly tap?: ExitTap;
@@ -143,7 +145,7 @@ export class Vmm {
     this.memory = new VmmMemory({ allocate: (bytes) => engine.allocate(bytes), vm: this.vm }, memoryBytes);
     this.vcpu = engine.createVcpu();
     this.#initial = this.#powerOnState();
-    const devices = plan.createDevices({
+    const wiring: DeviceWiring = {
       clock: this.clock,
       gsi: (n) => ({
         set: (level) => {
@@ -158,7 +160,11 @@ export class Vmm {
       onExit: (code) => this.#stop({ kind: 'exit', code }),
       onReset: (source) => this.#stop({ kind: 'reset', source }),
       setA20: (isOpen) => this.memory.setA20(isOpen),
-    });
+    };
+    const devices = [
+      ...plan.createDevices(wiring),
+      ...createExtraDevices(options.extraDevices ?? [], wiring),
+    ];
     this.devices = new Map(devices.map((device) => [device.name, device]));
     this.#unclaimed = new Unclaimed({
       policy: options.unclaimed ?? 'open-bus',

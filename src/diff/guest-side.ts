@@ -5,6 +5,7 @@
  * it on to the next alarm.
  */
 import type { BoardPlan } from '../boards/board-plan.ts';
+import type { ExtraDevice } from '../boards/extra-devices.ts';
 import { type EngineVcpu, type ExitTap, Vmm, type VmmEnd } from '../boards/vmm.ts';
 import { disassemble } from '../decoder/disassemble.ts';
 import { KVM_EXIT_IO, KVM_EXIT_IO_IN, KVM_EXIT_MMIO, type KvmRegs } from '../uapi/kvm.ts';
@@ -29,6 +30,16 @@ export type SideStep =
   /** Nothing yet: KVM_RUN was interrupted. */
   | { readonly kind: 'nothing' };
 
+/** What both sides of a comparison have in common. */
+export interface GuestSideOptions {
+  readonly memoryBytes: number;
+  /** Bytes for the serial line, given whenever the guest sleeps. */
+  readonly input: Uint8Array;
+  readonly extraDevices?: readonly ExtraDevice[];
+  /** Told when an alarm rings although the guest neither left nor sleeps. */
+  onAsyncAlarm(): void;
+}
+
 /** A guest on one engine. */
 export class GuestSide implements ExitTap {
   readonly vmm: Vmm;
@@ -44,22 +55,14 @@ export class GuestSide implements ExitTap {
   /** Time of the userspace devices: sleep moves their clock itself, exits add to it. */
   #nowNs = 0;
 
-  /**
-   * @param input bytes for the serial line, given whenever the guest sleeps.
-   * @param onAsyncAlarm told when an alarm rings although the guest neither left nor sleeps.
-   */
-  constructor(
-    engine: BedEngine,
-    plan: BoardPlan,
-    memoryBytes: number,
-    input: Uint8Array,
-    onAsyncAlarm: () => void,
-  ) {
-    this.#onAsyncAlarm = onAsyncAlarm;
+  constructor(engine: BedEngine, plan: BoardPlan, options: GuestSideOptions) {
+    const { memoryBytes, input, onAsyncAlarm, extraDevices = [] } = options;
     this.engine = engine;
     this.#input = input;
+    this.#onAsyncAlarm = onAsyncAlarm;
     this.vmm = new Vmm(engine, plan, {
       memoryBytes,
+      extraDevices,
       serial: { write: (byte) => void this.serial.push(byte) },
       time: { nowNs: () => this.#nowNs },
       tap: this,

@@ -53,5 +53,7 @@ export class TimeMask implements KvmTracepoints {
   kvm_inj_virq(): void {}
   kvm_set_irq(): void {}
   kvm_pic_set_irq(): void {}
+  kvm_ioapic_set_irq(): void {}
+  kvm_ioapic_delayed_eoi_inj(): void {}
   kvm_ack_irq(): void {}
 }

@@ -1,9 +1,9 @@
 /** `pio86 diff`: the same guest on pio86 and on the host's KVM. */
 import { usageError } from '../cli-error.ts';
-import type { CommandSpec } from '../command.ts';
+import { type CommandSpec, collect } from '../command.ts';
 import type { DiffOptions } from '../host/request.ts';
 import { parseCount, parseNumber, parseSize } from '../numbers.ts';
-import { parseTimeout } from '../run/run-options.ts';
+import { parseDevice, parseTimeout } from '../run/run-options.ts';
 
 const MIN_MEMORY = 0x10000;
 const MAX_MEMORY = 0x4000_0000;
@@ -45,10 +45,11 @@ export const diffCommand: CommandSpec<DiffOptions> = {
     {
       flags: '--format <format>',
       description: 'what the files are, as for run',
-      choices: ['auto', 'raw', 'boot', 'bios', 'com'],
+      choices: ['auto', 'raw', 'boot', 'bios', 'com', 'multiboot'],
       default: 'auto',
     },
     { flags: '--board <board>', description: 'as for run', choices: ['kvm', 'pc'], default: 'pc' },
+    { flags: '--device <name>', description: 'as for run (repeatable)', parse: collect(parseDevice) },
     {
       flags: '--memory <size>',
       description: 'RAM from address 0: 64K to 1G',

@@ -84,9 +84,13 @@ class DiffRun {
     });
     const onAsyncAlarm = (): void =>
       time.start("a userspace device's interrupt while the guest loops without an exit");
-    const host = new GuestSide(new HostEngine(this.#kvm), plan, memory, bytes, onAsyncAlarm);
-    const own = new GuestSide(engine, plan, memory, bytes, onAsyncAlarm);
-    for (const side of [host, own]) loadImage(side.vmm.loadTarget, planImage(image, format));
+    const { device: extraDevices = [] } = this.#options;
+    const common = { memoryBytes: memory, input: bytes, onAsyncAlarm, extraDevices };
+    const host = new GuestSide(new HostEngine(this.#kvm), plan, common);
+    const own = new GuestSide(engine, plan, common);
+    for (const side of [host, own]) {
+      loadImage(side.vmm.loadTarget, planImage(image, format, { memoryBytes: memory }));
+    }
     const limits = { maxExits, isDone: () => this.isDone };
     return new GuestDiff(host, own, time, () => engine.paths, limits).run();
   }

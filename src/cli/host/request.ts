@@ -19,6 +19,7 @@ export interface DiffOptions {
   readonly first: number;
   readonly format: RunOptions['format'];
   readonly board: BoardName;
+  readonly device?: RunOptions['device'];
   readonly memory: number;
   readonly input?: string;
   readonly maxExits: number;

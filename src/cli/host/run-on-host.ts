@@ -51,6 +51,7 @@ export async function runOnHost(
         onWarning: (line) => context.err.write(`pio86: warning: ${line}\n`),
         time: { nowNs: () => (hostNowMs() - startMs) * 1e6 },
         ...(outputs.serial === null ? {} : { serial: outputs.serial }),
+        ...(options.device === undefined ? {} : { extraDevices: options.device }),
         ...(options.rtc === undefined ? {} : { rtcSeconds: options.rtc }),
       },
     );

@@ -20,7 +20,8 @@ function diff(hex: string, change: Partial<Pio86EngineOptions> = {}, maxExits = 
   const plan = { name: 'kvm', createDevices: createKvmDevices };
   const onAlarm = (): void => time.start('alarm');
   const sides = [new Pio86Engine(options), engine].map(
-    (e) => new GuestSide(e, plan, 0x2_0000, Uint8Array.of(0x71), onAlarm),
+    (e) =>
+      new GuestSide(e, plan, { memoryBytes: 0x2_0000, input: Uint8Array.of(0x71), onAsyncAlarm: onAlarm }),
   );
   const [host, own] = sides;
   if (host === undefined || own === undefined) throw new Error('two sides');
