@@ -157,6 +157,8 @@ function adjuster(random: SeededStream, mode: BedMode): (sregs: KvmSregs) => voi
     const segment: Partial<KvmSegment> = { base };
     if (mode === 'real' || mode === 'v86') segment.selector = base >>> 4;
     if (!isSmall) Object.assign(segment, { limit: 0x1_ffff, g: 0 });
+    // Behind the end of RAM nothing answers but userspace: KVM_EXIT_MMIO.
+    if (!isSmall && random.oneIn(10)) segment.base = BED_RAM - 0x1000;
     if (mode.startsWith('prot') && random.oneIn(4))
       segment.limit = random.pick([0xfff, 0x1000, 0x7fff, 0xfffe]);
     if (mode.startsWith('prot') && random.oneIn(8)) segment.type = random.pick(ODD_TYPES);
