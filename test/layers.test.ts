@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ROOT, sources } from '../scripts/kvm-tags.ts';
 
 /** Folder of src/ → folders it may import. `uapi` and `errors` are allowed everywhere. */
-const TOOLS = ['loaders', 'trace', 'conform', 'explain', 'bench', 'fuzz', 'ioports', 'introspect'];
+const TOOLS = ['loaders', 'trace', 'conform', 'explain', 'bench', 'fuzz', 'ioports', 'introspect', 'diff'];
 const CORE = ['decoder', 'cpu', 'vmx', 'emulate', 'bus', 'devices', 'kvm', 'boards'];
 const ALLOWED: Record<string, readonly string[]> = {
   uapi: [],
@@ -17,7 +17,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   kvm: ['decoder', 'cpu', 'vmx', 'emulate', 'bus', 'devices'],
   boards: ['kvm', 'devices', 'bus', 'emulate'],
   ...Object.fromEntries(TOOLS.map((t) => [t, [...CORE, 'trace']])),
-  cli: ['boards', ...TOOLS, 'kvm', 'bus'],
+  'host-kvm': ['kvm'],
+  cli: ['boards', ...TOOLS, 'kvm', 'bus', 'host-kvm'],
 };
 
 /** Imports of one file that stay inside src/, as [folder of the importer, folder imported]. */
@@ -64,6 +65,19 @@ describe('the layer rule', () => {
   it('lets only decoder/iced.ts import iced-x86', () => {
     const users = sources(join(ROOT, 'src')).filter((p) => /from 'iced-x86'/.test(readFileSync(p, 'utf8')));
     expect(users.map((p) => relative(ROOT, p))).toEqual(['src/decoder/iced.ts']);
+  });
+
+  it('lets host-kvm see KVM’s API interfaces and nothing else of kvm/', () => {
+    const seen = sources(join(ROOT, 'src', 'host-kvm')).flatMap((path) => imports(path));
+    expect([...new Set(seen.filter(([, to]) => to === 'kvm').map(([, , target]) => target))]).toEqual([
+      'kvm/api.ts',
+    ]);
+  });
+
+  it('lets only host-kvm/libc.ts import koffi, and only when it is asked for', () => {
+    const users = sources(join(ROOT, 'src')).filter((p) => /['"]koffi['"]\)?/.test(readFileSync(p, 'utf8')));
+    expect(users.map((p) => relative(ROOT, p))).toEqual(['src/host-kvm/libc.ts']);
+    expect(readFileSync(users[0] ?? '', 'utf8')).not.toMatch(/^import .*koffi/m);
   });
 
   it('keeps the host clock inside cli/ and bench/', () => {

@@ -3,7 +3,6 @@
  * the policy for unclaimed accesses.
  */
 import type { IoDevice, IoSize } from '../bus/io-device.ts';
-import type { Vm } from '../kvm/vm.ts';
 import { MEMORY_TABLE } from './port-table.ts';
 import type { Unclaimed } from './unclaimed.ts';
 
@@ -14,17 +13,19 @@ interface MemoryRange {
   readonly device: IoDevice;
 }
 
+/** What tells memory from holes. */
+interface MemoryMap {
+  /** What lies at a guest-physical address, or null. */
+  slotAt(pa: number): object | null;
+}
+
 /** `userspaceMmio` of a vCPU. */
 export class BoardMemory {
-  readonly #memory: Pick<Vm['memory'], 'slotAt'>;
+  readonly #memory: MemoryMap;
   readonly #unclaimed: Unclaimed;
   readonly #ranges: readonly MemoryRange[];
 
-  constructor(
-    memory: Pick<Vm['memory'], 'slotAt'>,
-    devices: ReadonlyMap<string, IoDevice>,
-    unclaimed: Unclaimed,
-  ) {
+  constructor(memory: MemoryMap, devices: ReadonlyMap<string, IoDevice>, unclaimed: Unclaimed) {
     this.#memory = memory;
     this.#unclaimed = unclaimed;
     this.#ranges = MEMORY_TABLE.flatMap(({ base, len, device }) => {

@@ -16,7 +16,7 @@ import { createKvmDevices } from './kvm.ts';
 import { Machine } from './machine.ts';
 
 /** The devices of a PC. */
-function createPcDevices(wiring: DeviceWiring): BoardDevice[] {
+export function createPcDevices(wiring: DeviceWiring): BoardDevice[] {
   const a20 = new A20Gate((isOpen) => wiring.setA20(isOpen));
   return [
     ...createKvmDevices(wiring),

@@ -11,6 +11,7 @@ import { bpftraceCommand } from './commands/bpftrace.ts';
 import { busesCommand } from './commands/buses.ts';
 import { conformCommand } from './commands/conform.ts';
 import { demoCommand } from './commands/demo.ts';
+import { diffCommand } from './commands/diff.ts';
 import { explainCommand } from './commands/explain.ts';
 import { fuzzCommand } from './commands/fuzz.ts';
 import { ioportsCommand } from './commands/ioports.ts';
@@ -33,6 +34,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   traceCommand,
   bpftraceCommand,
   conformCommand,
+  diffCommand,
   benchCommand,
   fuzzCommand,
 ];

@@ -1,11 +1,9 @@
 /**
  * Carries out a load plan: first everything is checked, then everything is written.
  */
-import type { Board } from '../boards/board.ts';
-import type { GuestMemory } from '../cpu/memory.ts';
 import { X86_CR0_PE } from '../cpu/registers.ts';
 import { EmulatorError } from '../errors.ts';
-import type { KvmRegs, KvmSegment } from '../uapi/kvm.ts';
+import type { KvmRegs, KvmSegment, KvmSregs } from '../uapi/kvm.ts';
 import {
   type FlatStart,
   hex,
@@ -16,8 +14,24 @@ import {
 } from './image.ts';
 import { protectedSregs } from './protected.ts';
 
-/** The machine to load into. */
-export type LoadTarget = Pick<Board, 'vm' | 'vcpu' | 'addRom'>;
+/** Guest memory, as far as a loader sees it. */
+export interface LoadMemory {
+  /** The range of memory that holds a guest-physical address, or null. */
+  slotAt(gpa: number): { readonly gpa: number; readonly mem: Uint8Array } | null;
+  write(gpa: number, bytes: Uint8Array): void;
+}
+
+/** The machine to load into: a `Board`, or a `Vmm` on any engine. */
+export interface LoadTarget {
+  readonly vm: { readonly memory: LoadMemory };
+  readonly vcpu: {
+    getRegs(): KvmRegs;
+    setRegs(regs: Readonly<KvmRegs>): unknown;
+    getSregs(): KvmSregs;
+    setSregs(sregs: Readonly<KvmSregs>): number;
+  };
+  addRom(bytes: Uint8Array, gpa: number): void;
+}
 
 const ONE_MIB = 0x10_0000;
 const FOUR_GIB = 0x1_0000_0000;
@@ -27,7 +41,7 @@ function sizeOf(write: MemoryWrite): number {
   return Math.max(write.bytes.length, write.span ?? 0);
 }
 
-function checkWrite(memory: GuestMemory, write: MemoryWrite): void {
+function checkWrite(memory: LoadMemory, write: MemoryWrite): void {
   let at = write.gpa;
   const end = write.gpa + sizeOf(write);
   while (at < end) {

@@ -29,6 +29,7 @@ export const runCommand: CommandSpec<RunOptions> = {
     'pio86 run --load data.bin@0x2000 --reg si=0x2000 --max-insns 10M guest.asm',
     'pio86 run --json --serial none examples/hello.bin',
     'pio86 run --mode prot32 flat.asm',
+    'pio86 run --engine kvm --timeout 5 examples/pit-irq.bin',
     'nasm -f bin hi.asm -o /dev/stdout | pio86 run -',
   ],
   arguments: [{ name: '[file]', description: "program: binary, ROM, boot sector, .com, .asm (nasm) or '-'" }],
@@ -63,6 +64,14 @@ export const runCommand: CommandSpec<RunOptions> = {
       flags: '--reg <name=value>',
       description: 'set a register before the start (repeatable)',
       parse: collect(parseReg),
+    },
+    {
+      flags: '--engine <engine>',
+      description:
+        "pio86: this emulator; kvm: the host's /dev/kvm (Linux, needs the optional package koffi; " +
+        'no instruction counts, traces or virtual time there)',
+      choices: ['pio86', 'kvm'],
+      default: 'pio86',
     },
     {
       flags: '--board <board>',
@@ -158,6 +167,10 @@ export const runCommand: CommandSpec<RunOptions> = {
     },
   ],
   async action(context, [file], options) {
+    if (options.engine === 'kvm') {
+      const { runWithHostKvm } = await import('../host/run-with-host-kvm.ts');
+      return runWithHostKvm(context, file, options);
+    }
     const { runGuestCommand } = await import('../run/run-guest.ts');
     return runGuestCommand(context, file, options);
   },

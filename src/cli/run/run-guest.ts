@@ -11,6 +11,7 @@ import { KvmTracePrinter } from '../../trace/kvm-trace-printer.ts';
 import type { PortNames } from '../../trace/port-names.ts';
 import { TracepointFan } from '../../trace/tracepoint-fan.ts';
 import { CPU_BASED_USE_IO_BITMAPS } from '../../uapi/vmx.ts';
+import { usageError } from '../cli-error.ts';
 import type { CommandContext } from '../command.ts';
 import { createBoard } from '../create-board.ts';
 import type { PortSpan } from '../numbers.ts';
@@ -79,6 +80,8 @@ export async function runGuestCommand(
   options: RunOptions,
   observer: RunObserver | null = null,
 ): Promise<number> {
+  if (options.engine === 'kvm')
+    throw usageError("run: only pio86's own engine can be looked into; leave out --engine kvm");
   parseTraceEvents(options.trace ?? '');
   const files = await loadFiles(context, file, options);
   const portMap = options.ioports === undefined ? [] : await readPortTree(options.ioports, context.io);

@@ -30,6 +30,7 @@ export interface RunOptions {
   readonly append?: string;
   readonly load?: readonly LoadOption[];
   readonly entry?: FarAddress;
+  readonly engine: 'pio86' | 'kvm';
   readonly mode: 'real' | 'prot16' | 'prot32';
   readonly reg?: readonly RegOption[];
   readonly board: 'kvm' | 'pc';

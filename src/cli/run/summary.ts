@@ -50,7 +50,8 @@ function byDevice(ports: readonly PortAccesses[], names: PortNames): DeviceAcces
   return [...devices.values()];
 }
 
-function registers(regs: KvmRegs, sregs: KvmSregs): Record<string, number> {
+/** By name, selectors instead of segments. */
+export function registers(regs: KvmRegs, sregs: KvmSregs): Record<string, number> {
   const { cs, ds, es, fs, gs, ss, cr0 } = sregs;
   const segments = { cs, ds, es, fs, gs, ss };
   const selectors = Object.entries(segments).map(([name, segment]) => [name, segment.selector] as const);
