@@ -70,6 +70,8 @@ class PlainLoop {
     const si = this.gpr[ESI] % modulus;
     const di = this.gpr[EDI] % modulus;
     const readsSource = name === 'movs' || name === 'cmps' || name === 'lods';
+    // CMPS where both operands fault: processors tell ES:(E)DI (vectors hw32/string16).
+    if (name === 'cmps' && di + size > 0x1_0000) return 13;
     if (readsSource && si + size > 0x1_0000) return source === SS ? 12 : 13;
     if (name !== 'lods' && di + size > 0x1_0000) return 13;
     const sourceAt = this.selectors[source] * 16 + si;
