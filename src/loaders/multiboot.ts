@@ -27,8 +27,11 @@ const MULTIBOOT_AOUT_KLUDGE = 1 << 16;
 const MULTIBOOT_INFO_MEMORY = 1 << 0;
 const MULTIBOOT_INFO_CMDLINE = 1 << 2;
 const MULTIBOOT_INFO_BOOT_LOADER_NAME = 1 << 9;
-/** Where the boot information goes, with its strings behind it: below the usual load address of anything. */
+/** Where the boot information goes, with its strings behind it, unless the image itself is there: then to a page further up. */
 export const MULTIBOOT_INFO_ADDRESS = 0x9000;
+const INFO_STEP = 0x1000;
+/** The end of conventional memory. */
+const INFO_END = 0xa_0000;
 const INFO_SIZE = 116;
 /** Longest command line, bytes. */
 const MAX_COMMAND_LINE = 2048;
@@ -87,8 +90,20 @@ function addressFields(image: Image, at: number): { entry: number; writes: Memor
   return { entry, writes: [{ name, gpa: load, bytes: bytes.subarray(from, from + size), span }] };
 }
 
+/** An address for `size` bytes that are none of the image's. @throws EmulatorError `E_IMAGE` when it fills low memory. */
+function freeAddress(image: Image, writes: readonly MemoryWrite[], size: number): number {
+  const isFree = (at: number): boolean =>
+    writes.every(({ gpa, bytes, span = 0 }) => at + size <= gpa || gpa + Math.max(bytes.length, span) <= at);
+  for (let at = MULTIBOOT_INFO_ADDRESS; at + size <= INFO_END; at += INFO_STEP) if (isFree(at)) return at;
+  throw new EmulatorError('E_IMAGE', `${image.name}: leaves no room below 640 KiB for its boot information`);
+}
+
 /** The boot information and its strings. */
-function bootInformation(image: Image, { memoryBytes, commandLine = '' }: MultibootOptions): MemoryWrite {
+function bootInformation(
+  image: Image,
+  writes: readonly MemoryWrite[],
+  { memoryBytes, commandLine = '' }: MultibootOptions,
+): MemoryWrite {
   const line = commandLine === '' ? image.name : `${image.name} ${commandLine}`;
   const text = new TextEncoder().encode(`${line}\0${LOADER_NAME}\0`);
   if (text.length > MAX_COMMAND_LINE) {
@@ -98,14 +113,15 @@ function bootInformation(image: Image, { memoryBytes, commandLine = '' }: Multib
     );
   }
   const bytes = new Uint8Array(INFO_SIZE + text.length);
+  const gpa = freeAddress(image, writes, bytes.length);
   const view = viewOf(bytes);
   view.setUint32(0, MULTIBOOT_INFO_MEMORY | MULTIBOOT_INFO_CMDLINE | MULTIBOOT_INFO_BOOT_LOADER_NAME, true);
   view.setUint32(4, Math.min(LOWER_KIB, memoryBytes / 1024), true);
   view.setUint32(8, Math.max(0, memoryBytes - ONE_MIB) / 1024, true);
-  view.setUint32(16, MULTIBOOT_INFO_ADDRESS + INFO_SIZE, true);
-  view.setUint32(64, MULTIBOOT_INFO_ADDRESS + INFO_SIZE + text.indexOf(0) + 1, true);
+  view.setUint32(16, gpa + INFO_SIZE, true);
+  view.setUint32(64, gpa + INFO_SIZE + text.indexOf(0) + 1, true);
   bytes.set(text, INFO_SIZE);
-  return { name: `${image.name}, boot information`, gpa: MULTIBOOT_INFO_ADDRESS, bytes };
+  return { name: `${image.name}, boot information`, gpa, bytes };
 }
 
 /**
@@ -126,10 +142,11 @@ export function planMultiboot(image: Image, options: MultibootOptions): LoadPlan
     );
   }
   const { entry, writes } = (flags & MULTIBOOT_AOUT_KLUDGE) !== 0 ? addressFields(image, at) : readElf(image);
+  const information = bootInformation(image, writes, options);
   return {
     format: 'multiboot',
-    writes: [...writes, bootInformation(image, options)],
+    writes: [...writes, information],
     rom: null,
-    start: { mode: 'flat32', eip: entry, eax: MULTIBOOT_BOOTLOADER_MAGIC, ebx: MULTIBOOT_INFO_ADDRESS },
+    start: { mode: 'flat32', eip: entry, eax: MULTIBOOT_BOOTLOADER_MAGIC, ebx: information.gpa },
   };
 }

@@ -111,6 +111,16 @@ describe('a Multiboot image', () => {
     expect(plan.writes[0]?.bytes.length).toBe(0x34);
   });
 
+  it('that lies where the boot information would go gets it further up', () => {
+    const bytes = elf({ memorySize: 0x3000 });
+    new DataView(bytes.buffer).setUint32(52 + 12, 0x8000, true);
+    const plan = planImage({ name: 'k', bytes }, 'multiboot');
+    expect(plan.writes.map(({ gpa }) => gpa)).toEqual([0x8000, 0xb000]);
+    expect(plan.start).toMatchObject({ ebx: 0xb000 });
+    new DataView(bytes.buffer).setUint32(52 + 20, 0x10_0000, true);
+    expect(refusal(bytes)).toBe('E_IMAGE k: leaves no room below 640 KiB for its boot information');
+  });
+
   it('needs memory for all of its segment, not only for the bytes of the file', () => {
     const board = createKvmBoard({ memoryBytes: 2 * MIB });
     const plan = planImage({ name: 'k', bytes: elf({ memorySize: 0xf000_0000 }) }, 'multiboot');
