@@ -177,10 +177,8 @@ function loadTask(cpu: Cpu, ext: number): void {
   cpu.interruptShadow = 0;
   const isV86 = (state.eflags & X86_EFLAGS_VM) !== 0;
   const level = isV86 ? 3 : rplOf(state.selectors[SEG_CS]);
-  // KVM: a 16-bit TSS leaves FS and GS as they are.
-  const count = state.is32 ? 6 : 4;
   // Selectors first: a fault on the way finds them loaded, their descriptors not.
-  for (let seg = 0; seg < count; seg++) {
+  for (let seg = 0; seg < 6; seg++) {
     const selector = state.selectors[seg];
     if (isV86) loadSegmentV86(cpu, seg, selector);
     else cpu.setSegment(seg, selector, 0, 0, AR_UNUSABLE | (level << AR_DPL_SHIFT));
@@ -229,7 +227,6 @@ const DATA_SEGMENTS: readonly number[] = [SEG_DS, SEG_ES, SEG_FS, SEG_GS];
 /** As a segment register load, with #TS in the place of #GP. */
 function loadData(cpu: Cpu, level: number, ext: number): boolean {
   for (const seg of DATA_SEGMENTS) {
-    if (!state.is32 && seg > SEG_DS) break;
     const selector = state.selectors[seg];
     if (isNull(selector)) {
       loadNull(cpu, seg, selector);

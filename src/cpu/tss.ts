@@ -14,7 +14,7 @@
  *
  * Intel SDM vol. 3A, “Task-State Segment (TSS)”, “16-Bit Task-State Segment (TSS)”.
  */
-import { SEG_TR } from '../decoder/insn.ts';
+import { SEG_FS, SEG_GS, SEG_TR } from '../decoder/insn.ts';
 import { type Cpu, FAULT_NONE } from './cpu.ts';
 import { TYPE_32 } from './descriptor.ts';
 import { probeSystemWrite, readSystem16, readSystem32, writeSystem, writeSystem16 } from './system-access.ts';
@@ -28,6 +28,7 @@ const EIP_OFFSET_32 = 0x20;
 const EIP_OFFSET_16 = 0x0e;
 const LDT_OFFSET_32 = 0x60;
 const LDT_OFFSET_16 = 0x2a;
+const UPPER_AFTER_TSS16 = 0xffff_0000 | 0;
 const T_OFFSET = 0x64;
 /** The 16-bit offset of the I/O permission bit map in a 32-bit TSS. */
 export const IO_MAP_BASE_OFFSET = 0x66;
@@ -39,7 +40,7 @@ export class TaskState {
   eip = 0;
   eflags = 0;
   readonly gpr = new Int32Array(8);
-  /** By SEG_*; FS and GS are not in a 16-bit TSS. */
+  /** By SEG_*; FS and GS are not in a 16-bit TSS: null then. */
   readonly selectors = new Int32Array(6);
   ldt = 0;
   /** The debug trap flag. */
@@ -58,10 +59,16 @@ export function readTask(cpu: Cpu, base: number, is32: boolean, into: TaskState)
   into.cr3 = is32 ? readSystem32(cpu, base + CR3_OFFSET) : 0;
   into.eip = readField(cpu, first, is32);
   into.eflags = readField(cpu, first + width, is32);
-  // KVM: the upper halves after a 16-bit TSS are 0; the manual leaves them undefined.
-  for (let i = 0; i < 8; i++) into.gpr[i] = readField(cpu, first + (2 + i) * width, is32);
+  // The manual leaves the upper halves after a 16-bit TSS undefined: a 386 has ones there (test386), KVM zeros.
+  const upper = is32 ? 0 : UPPER_AFTER_TSS16;
+  for (let i = 0; i < 8; i++) into.gpr[i] = readField(cpu, first + (2 + i) * width, is32) | upper;
   for (let seg = 0; seg < (is32 ? 6 : 4); seg++) {
     into.selectors[seg] = readSystem16(cpu, first + (10 + seg) * width);
+  }
+  // A 16-bit TSS has no FS and GS: they become null (KVM leaves them as they are).
+  if (!is32) {
+    into.selectors[SEG_FS] = 0;
+    into.selectors[SEG_GS] = 0;
   }
   into.ldt = readSystem16(cpu, base + (is32 ? LDT_OFFSET_32 : LDT_OFFSET_16));
   into.trap = is32 && (readSystem16(cpu, base + T_OFFSET) & 1) !== 0;

@@ -135,7 +135,7 @@ describe('a task switch', () => {
     ]);
   });
 
-  it('to a 16-bit TSS reads words; FS and GS stay', () => {
+  it('to a 16-bit TSS reads words; upper halves become ones, FS and GS null', () => {
     const test = new ProtectedCpu().gdt(OTHER, descriptor({ type: 1, base: OTHER_TSS, limit: 0x2b }));
     [0x8000, 2, 1, 2, 3, 4, 0x4000, 6, 7, 8, DATA0, CODE0, DATA0, DATA0, LDT_SELECTOR].forEach((v, i) => {
       test.word(OTHER_TSS + 0x0e + 2 * i, v);
@@ -143,9 +143,9 @@ describe('a task switch', () => {
     test.set({ eax: -1 }).exec(CALL);
     expect(test.registers('eip', 'eax', 'esp', 'fs', 'eflags')).toEqual({
       eip: 0x8000,
-      eax: 1,
-      esp: 0x4000,
-      fs: DATA0,
+      eax: 0xffff_0001,
+      esp: 0xffff_4000,
+      fs: 0,
       eflags: NT | 2,
     });
     expect([test.cpu.segSelector[SEG_LDTR], test.cpu.segBase[SEG_LDTR]]).toEqual([LDT_SELECTOR, LDT]);
