@@ -14,7 +14,7 @@
  * serial line and the devices' fields that do not count are compared. What is masked is counted and never called
  * agreement.
  */
-import type { KvmTracepoints } from '../emulate/kvm-vcpu.ts';
+import { SilentTracepoints } from '../trace/silent-tracepoints.ts';
 
 const PIT_CHANNEL_0 = 0x40;
 const PIT_CHANNEL_2 = 0x42;
@@ -24,7 +24,7 @@ const APIC_TMICT = 0x380;
 const APIC_TMCCT = 0x390;
 
 /** Watches pio86's side. */
-export class TimeMask implements KvmTracepoints {
+export class TimeMask extends SilentTracepoints {
   #reason: string | null = null;
 
   /** Why time counts, or null as long as it does not. */
@@ -37,7 +37,7 @@ export class TimeMask implements KvmTracepoints {
     this.#reason ??= reason;
   }
 
-  kvm_pio(write: boolean, port: number): void {
+  override kvm_pio(write: boolean, port: number): void {
     if (this.#reason !== null) return;
     if (write) {
       if (port === PIT_CHANNEL_0) this.#reason = 'port 0x40 written: the timer of IRQ 0 runs';
@@ -48,24 +48,8 @@ export class TimeMask implements KvmTracepoints {
     }
   }
 
-  kvm_apic(isWrite: boolean, reg: number): void {
+  override kvm_apic(isWrite: boolean, reg: number): void {
     if (isWrite && reg === APIC_TMICT) this.start('the timer of the local APIC runs');
     else if (!isWrite && reg === APIC_TMCCT) this.start('the current count of the local APIC read');
   }
-
-  kvm_exit(): void {}
-  kvm_entry(): void {}
-  kvm_userspace_exit(): void {}
-  kvm_emulate_insn(): void {}
-  kvm_inj_exception(): void {}
-  kvm_inj_virq(): void {}
-  kvm_set_irq(): void {}
-  kvm_pic_set_irq(): void {}
-  kvm_ioapic_set_irq(): void {}
-  kvm_ioapic_delayed_eoi_inj(): void {}
-  kvm_ack_irq(): void {}
-  kvm_apic_ipi(): void {}
-  kvm_apic_accept_irq(): void {}
-  kvm_eoi(): void {}
-  kvm_msi_set_irq(): void {}
 }

@@ -19,15 +19,12 @@ import {
   KVM_GUESTDBG_USE_SW_BP,
   type KvmGuestDebug,
 } from '../uapi/kvm.ts';
+import { isU32 } from './ioctl-args.ts';
 import type { Vcpu } from './vcpu.ts';
 
 const INJECT = KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP;
 const STEP_OR_BREAK = KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP;
 const DEBUGREGS = 8;
-
-function isU32(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff;
-}
 
 /**
  * EFLAGS without the TF that a step of userspace has put there.

@@ -1,7 +1,7 @@
 /**
  * Counts port accesses by port: a listener on `kvm_pio`, attached only when somebody asks for the counts.
  */
-import type { KvmTracepoints } from '../emulate/kvm-vcpu.ts';
+import { SilentTracepoints } from './silent-tracepoints.ts';
 
 /** Accesses (elements, for INS and OUTS) and bytes in one direction. */
 export interface AccessCount {
@@ -17,10 +17,10 @@ export interface PortAccesses {
 }
 
 /** Tracepoints that only count `kvm_pio`. */
-export class AccessCounter implements KvmTracepoints {
+export class AccessCounter extends SilentTracepoints {
   readonly #ports = new Map<number, PortAccesses>();
 
-  kvm_pio(write: boolean, port: number, size: number, count: number, _val: number): void {
+  override kvm_pio(write: boolean, port: number, size: number, count: number, _val: number): void {
     let entry = this.#ports.get(port);
     if (entry === undefined) {
       entry = { port, in: { count: 0, bytes: 0 }, out: { count: 0, bytes: 0 } };
@@ -35,21 +35,4 @@ export class AccessCounter implements KvmTracepoints {
   ports(): PortAccesses[] {
     return [...this.#ports.values()].sort((a, b) => a.port - b.port);
   }
-
-  kvm_exit(): void {}
-  kvm_entry(): void {}
-  kvm_userspace_exit(): void {}
-  kvm_emulate_insn(): void {}
-  kvm_inj_exception(): void {}
-  kvm_inj_virq(): void {}
-  kvm_set_irq(): void {}
-  kvm_pic_set_irq(): void {}
-  kvm_ioapic_set_irq(): void {}
-  kvm_ioapic_delayed_eoi_inj(): void {}
-  kvm_ack_irq(): void {}
-  kvm_apic(): void {}
-  kvm_apic_ipi(): void {}
-  kvm_apic_accept_irq(): void {}
-  kvm_eoi(): void {}
-  kvm_msi_set_irq(): void {}
 }
