@@ -6,6 +6,7 @@ import { DecodeCache } from '../decoder/decode-cache.ts';
 import { type Insn, SEG_CS, SEG_SS, SEG_TR } from '../decoder/insn.ts';
 import { DebugState } from './debug-state.ts';
 import { FetchWindow } from './fetch-window.ts';
+import type { InlinePortIo } from './inline-port-io.ts';
 import { IoRefusal } from './io-refusal.ts';
 import type { GuestMemory } from './memory.ts';
 import {
@@ -217,6 +218,15 @@ export class Cpu {
   msrExiting = 0;
   /** Which port accesses exit; null: all of them, as KVM has it. */
   ioIntercept: IoIntercept | null = null;
+
+  /** Does port I/O without an exit; null while somebody looks at exits. */
+  inlineIo: InlinePortIo | null = null;
+  /** INLINE_* of the last access through it. */
+  inlineResult = 0;
+  /** Ticks that the last INLINE_REPEAT took. */
+  inlineTicks = 0;
+  /** The budget of this `runGuest`: with `ticksAtEntry` it tells the time at which it ends. */
+  startBudget = 0;
 
   /** While not null, accesses to pages without memory go here instead of leaving as an EPT violation. */
   mmio: MmioPort | null = null;

@@ -33,8 +33,9 @@ import { deliverFault } from './exceptions.ts';
 import { fetchSlow } from './fetch.ts';
 import { isCurrent } from './fetch-window.ts';
 import { getPf } from './flags.ts';
+import { INLINE_DONE, INLINE_REPEAT } from './inline-port-io.ts';
 import { NATIVE_REPEAT } from './native-port-io.ts';
-import { portIoExit } from './port-io.ts';
+import { INLINE_IO, portIoExit } from './port-io.ts';
 import { ECX, GP_VECTOR, X86_EFLAGS_RF, X86_EFLAGS_TF } from './registers.ts';
 import { drop, peek, pop, push } from './stack.ts';
 import { COLD_EVENT, COLD_EXIT, COLD_NEXT, COLD_REPEAT } from './status.ts';
@@ -89,7 +90,8 @@ function createRunner(cpu: Cpu): Runner {
   const segBound = cpu.segBound;
 
   return function runGuest(budget: number): number {
-    const start = budget > MAX_BUDGET ? MAX_BUDGET : budget | 0;
+    let start = budget > MAX_BUDGET ? MAX_BUDGET : budget | 0;
+    cpu.startBudget = start;
     let left = start | 0;
     // FAULT_INTERNAL of an event injected from outside stays: boundary() leaves with it.
     if (cpu.fault !== FAULT_INTERNAL) cpu.fault = FAULT_NONE;
@@ -768,8 +770,18 @@ function createRunner(cpu: Cpu): Runner {
                 break;
               case Op.PortIo: {
                 cpu.eip = eip;
-                const exit = portIoExit(cpu, insn);
+                const exit = portIoExit(cpu, insn, (shadow | (oneShot & X86_EFLAGS_TF)) === 0 ? left + 1 : 0);
                 if (exit === NO_EXIT) break;
+                if (exit === INLINE_IO) {
+                  const result = cpu.inlineResult | 0;
+                  if (result >= INLINE_REPEAT) left = (left + 1 - cpu.inlineTicks) | 0;
+                  else eip = (eip + insn.len) | 0;
+                  if (result === INLINE_DONE || result === INLINE_REPEAT) continue;
+                  // Nothing is left of the budget: KVM_RUN looks at what is due.
+                  start = (start - left) | 0;
+                  left = 0;
+                  break run;
+                }
                 if (exit === NATIVE_REPEAT) {
                   if (cpu.attention !== 0) break run;
                   continue;

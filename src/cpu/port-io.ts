@@ -20,16 +20,22 @@ import {
 import { raise } from './access.ts';
 import { NO_EXIT } from './boundary.ts';
 import type { Cpu } from './cpu.ts';
+import { INLINE_EXIT, inlinePortIo } from './inline-port-io.ts';
 import { portAllowed } from './io-permission.ts';
 import { nativePortIo } from './native-port-io.ts';
 import { DX, EDI, ESI, GP_VECTOR } from './registers.ts';
 
+/** {@link portIoExit}: no exit was needed. */
+export const INLINE_IO = -3;
+
 /**
  * Checks permission and fills the exit information; an access that an I/O bitmap lets through is made here.
  *
- * @returns EXIT_REASON_IO_INSTRUCTION, NO_EXIT with #GP(0) raised or the instruction done, or NATIVE_REPEAT.
+ * @param remaining ticks left of this `runGuest`; 0 while each instruction must come back (a trap, a shadow).
+ * @returns EXIT_REASON_IO_INSTRUCTION, NO_EXIT with #GP(0) raised or the instruction done, NATIVE_REPEAT, or INLINE_IO with
+ * `cpu.inlineResult`.
  */
-export function portIoExit(cpu: Cpu, insn: Insn): number {
+export function portIoExit(cpu: Cpu, insn: Insn, remaining: number): number {
   let qual = insn.ioQual;
   if ((qual & IO_QUAL_IMM) === 0) qual |= cpu.r16[DX] << IO_QUAL_PORT_SHIFT;
   const io = cpu.ioIntercept;
@@ -39,6 +45,10 @@ export function portIoExit(cpu: Cpu, insn: Insn): number {
     return NO_EXIT;
   }
   if (isNative) return nativePortIo(cpu, io, insn, qual, ioQualPort(qual), ioQualSize(qual));
+  if (cpu.inlineIo !== null && remaining !== 0 && cpu.debug.armed === 0 && cpu.mmio === null) {
+    cpu.inlineResult = inlinePortIo(cpu, cpu.inlineIo, insn, qual, remaining);
+    if (cpu.inlineResult !== INLINE_EXIT) return INLINE_IO;
+  }
   cpu.exitQualification = qual;
   cpu.exitInstructionLength = insn.len;
   cpu.exitInsn = insn;

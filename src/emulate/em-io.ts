@@ -4,7 +4,7 @@
  */
 import { matchIo } from '../cpu/breakpoints.ts';
 import { CX, ECX, EDI, X86_EFLAGS_DF } from '../cpu/registers.ts';
-import { REP_NONE } from '../decoder/insn.ts';
+import { type Insn, REP_NONE } from '../decoder/insn.ts';
 import type { IoSize } from '../uapi/kvm.ts';
 import { type KvmVcpu, READ_CACHE_SIZE } from './kvm-vcpu.ts';
 import { X86EMUL_CONTINUE, X86EMUL_IO_NEEDED } from './x86emul.ts';
@@ -22,16 +22,15 @@ export function repCount(vcpu: KvmVcpu, addrMask: number): number {
  * KVM: what is left of the page is counted in bytes and compared with a number of elements, from the register without
  * the segment base; so a batch of words or doublewords may cross a page. A REP prefix counts for a plain IN too.
  */
-function readAheadCount(vcpu: KvmVcpu, size: IoSize): number {
-  const { cpu, ctxt } = vcpu;
-  const insn = ctxt.insn;
+export function readAheadCount(vcpu: KvmVcpu, insn: Insn | null, port: number, size: IoSize): number {
+  const { cpu } = vcpu;
   const count = insn !== null && insn.rep !== REP_NONE ? repCount(vcpu, insn.addrMask) : 1;
   const offset = cpu.gpr[EDI] & (PAGE_SIZE - 1);
   const inPage = (cpu.sysFlags & X86_EFLAGS_DF) !== 0 ? offset : PAGE_SIZE - offset;
   let n = Math.min(inPage, READ_CACHE_SIZE / size, count);
   if (vcpu.maxInsBatch !== 0 && n > vcpu.maxInsBatch) n = vcpu.maxInsBatch;
   // An I/O breakpoint on the port traps after every element.
-  if (cpu.debug.armed !== 0 && vcpu.ioBreakpoints !== 0 && matchIo(cpu, ctxt.port, size) !== 0) n = 1;
+  if (cpu.debug.armed !== 0 && vcpu.ioBreakpoints !== 0 && matchIo(cpu, port, size) !== 0) n = 1;
   return n === 0 ? 1 : n;
 }
 
@@ -46,7 +45,7 @@ export function pioInEmulated(vcpu: KvmVcpu, size: IoSize, port: number, dest: U
   const { ctxt, cpu } = vcpu;
   const data = ctxt.ioReadData;
   if (ctxt.ioReadPos === ctxt.ioReadEnd) {
-    const n = readAheadCount(vcpu, size);
+    const n = readAheadCount(vcpu, ctxt.insn, port, size);
     ctxt.ioReadPos = 0;
     ctxt.ioReadEnd = 0;
     if (vcpu.fn.emulatorPioInEmulated(vcpu, size, port, data, n) === 0) return 0;

@@ -57,7 +57,7 @@ export function emulateMemoryInstruction(vcpu: KvmVcpu): number {
     cpu.pendingDebugTrap = 0;
     return prepareMmioExit(vcpu);
   }
-  kvm.clock.ticks += cpu.retired;
+  kvm.clock.ticks = cpu.ticksAtEntry + cpu.retired;
   if (reason === EXIT_REASON_PREEMPTION_TIMER) return 1;
   stat.exits++;
   stat.byReason[reason]++;

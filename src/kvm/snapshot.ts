@@ -23,7 +23,7 @@ import type { Vm } from './vm.ts';
 
 /** What the fields of `Cpu` are: see state-fields.ts. */
 export const CPU_FIELDS: FieldSpec = {
-  wiring: ['mem', 'cache', 'window', 'tlbs', 'space', 'tlb', 'runner', 'mmio', 'ioIntercept'],
+  wiring: ['mem', 'cache', 'window', 'tlbs', 'space', 'tlb', 'runner', 'mmio', 'ioIntercept', 'inlineIo'],
   references: ['exitInsn'],
   records: ['debug', 'ioRefusal'],
 };
@@ -31,7 +31,7 @@ export const CPU_FIELDS: FieldSpec = {
 /** What the fields of `Vcpu` are. */
 export const VCPU_FIELDS: FieldSpec = {
   wiring: [
-    ...['kvm', 'cpu', 'fn', 'mmio', 'lapicDev', 'msrs', 'userspace', 'userspaceMmio', 'observed'],
+    ...['kvm', 'cpu', 'fn', 'mmio', 'inlinePio', 'lapicDev', 'msrs', 'userspace', 'userspaceMmio', 'observed'],
     // What the embedder has set.
     ...['id', 'isClosed', 'quirks', 'forceEmulation', 'maxInsBatch', 'tickLimit', 'stopRequested'],
   ],

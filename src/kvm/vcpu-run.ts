@@ -38,6 +38,7 @@ import {
   kvmVcpuReadyForInterruptInjection,
   vcpuHasEvents,
 } from './inject.ts';
+import { exitsAreUnobserved } from './inline-pio.ts';
 import { kvmCpuHasPendingTimer, kvmInjectPendingTimerIrqs } from './irq.ts';
 import type { Vcpu } from './vcpu.ts';
 import { canWakeWithoutInterrupts, kvmApicAcceptEvents } from './vcpu-lapic.ts';
@@ -142,7 +143,7 @@ export function vcpuEnterGuest(vcpu: Vcpu): number {
   cpu.ticksAtEntry = clock.ticks;
   const nmis = cpu.pendingNmi;
   const reason = runGuest(cpu, left < MAX_BUDGET ? left | 0 : MAX_BUDGET);
-  clock.ticks += cpu.retired;
+  clock.ticks = cpu.ticksAtEntry + cpu.retired;
   stat.nmi_injections += nmis - cpu.pendingNmi;
   stat.nmi_window_exits += nmis - cpu.pendingNmi;
   if (reason === EXIT_REASON_PREEMPTION_TIMER && clock.ticks < clock.nextDeadlineTick) {
@@ -218,6 +219,7 @@ export function kvmArchVcpuIoctlRun(vcpu: Vcpu, immediateExit: number): number {
     vcpu.cr8 = vcpu.run.cr8;
   }
   vcpu.cpu.emulatedHost = vcpu.forceEmulation;
+  vcpu.cpu.inlineIo = exitsAreUnobserved(vcpu) ? vcpu.inlinePio : null;
   clock.ticks += vcpu.pio.ticksDue;
   vcpu.pio.ticksDue = 0;
   let r = completeUserspaceIo(vcpu);

@@ -36,6 +36,7 @@ import { KvmRun } from '../uapi/kvm-run.ts';
 import { VmcsIoControls } from '../vmx/io-bitmaps.ts';
 import type { VcpuApi } from './api.ts';
 import { kvmArchVcpuIoctlSetGuestDebug, kvmGetRflags, kvmSetRflags } from './guest-debug.ts';
+import { InlinePio } from './inline-pio.ts';
 import { kvmArchVcpuIoctlGetMpstate, kvmArchVcpuIoctlSetMpstate } from './mp-state.ts';
 import { APIC_BASE_DEFAULT, getRegs, getSregs, setRegs, setSregs } from './regs.ts';
 import { checkRegs, checkSregs } from './struct-checks.ts';
@@ -71,6 +72,8 @@ export class Vcpu implements KvmVcpu, VcpuApi {
   readonly ctxt = new X86EmulateCtxt();
   fn: KvmFunctions;
   readonly mmioRequest = new KvmMmioRequest();
+  /** Port I/O while nobody observes exits. */
+  readonly inlinePio: InlinePio;
   /** Events that userspace has put in. */
   readonly events = new VcpuEvents();
   completeUserspaceIo = COMPLETE_NONE;
@@ -116,6 +119,7 @@ export class Vcpu implements KvmVcpu, VcpuApi {
     this.id = id;
     this.fn = kvm.fn;
     this.cpu = new Cpu(kvm.memory);
+    this.inlinePio = new InlinePio(this);
     this.mmio = new UserspaceMmioPort(this);
     this.msrs = new VcpuMsrs(this);
     this.vmcs = new VmcsIoControls(this);
@@ -145,6 +149,7 @@ export class Vcpu implements KvmVcpu, VcpuApi {
     if (trace === this.#trace) return;
     this.observed += (trace === null ? 0 : 1) - (this.#trace === null ? 0 : 1);
     this.#trace = trace;
+    this.cpu.inlineIo = null;
     this.kvm.setTracepoints(trace);
   }
 

@@ -136,7 +136,7 @@ export function handleEptViolation(vcpu: KvmVcpu): number {
   cpu.ticksAtEntry = kvm.clock.ticks;
   const reason = runGuest(cpu, 1);
   cpu.mmio = null;
-  kvm.clock.ticks += cpu.retired;
+  kvm.clock.ticks = cpu.ticksAtEntry + cpu.retired;
   if (reason === EXIT_REASON_PREEMPTION_TIMER) return 1;
   stat.exits++;
   stat.byReason[reason]++;

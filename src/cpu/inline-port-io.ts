@@ -1,0 +1,47 @@
+/**
+ * Port I/O that its exit handler does while the guest runs on: the seam between the processor and whoever knows the buses.
+ *
+ * An exit that nobody observes need not happen. `Cpu.inlineIo` is set while that is so; what it does not take leaves as an
+ * exit like any other, and the result is the same but for the time it takes.
+ */
+import type { Insn } from '../decoder/insn.ts';
+import { IO_QUAL_STRING, type IoExitQualification, ioQualIsIn, ioQualPort, ioQualSize } from '../uapi/vmx.ts';
+import type { Cpu } from './cpu.ts';
+
+/** Nothing has been done: the instruction leaves as an exit. */
+export const INLINE_EXIT = 0;
+/** Done: go on behind the instruction. */
+export const INLINE_DONE = 1;
+/** Done, and something is due: end this `runGuest`. */
+export const INLINE_DONE_YIELD = 2;
+/** Elements of a REP are done, `Cpu.inlineTicks` says how many ticks they took: run the instruction again. */
+export const INLINE_REPEAT = 3;
+/** The same, and end this `runGuest`. */
+export const INLINE_REPEAT_YIELD = 4;
+
+/** Does the work of port I/O exits. Times are given as the ticks left of this `runGuest` before the instruction. */
+export interface InlinePortIo {
+  /** IN into the low bytes of EAX. @returns INLINE_EXIT, INLINE_DONE or INLINE_DONE_YIELD. */
+  input(port: number, size: number, remaining: number): number;
+  /** OUT; `value` is unsigned and has no bits beyond `size` bytes. */
+  output(port: number, size: number, value: number, remaining: number): number;
+  /** INS, OUTS and their REP forms: as many elements as can be done at once. @returns INLINE_*. */
+  string(insn: Insn, isIn: boolean, port: number, size: number, remaining: number): number;
+}
+
+const SIZE_MASK = [0, 0xff, 0xffff, 0, -1];
+
+/** One instruction, permission checked. @returns INLINE_*. */
+export function inlinePortIo(
+  cpu: Cpu,
+  io: InlinePortIo,
+  insn: Insn,
+  qual: IoExitQualification,
+  remaining: number,
+): number {
+  const port = ioQualPort(qual);
+  const size = ioQualSize(qual);
+  if ((qual & IO_QUAL_STRING) !== 0) return io.string(insn, ioQualIsIn(qual), port, size, remaining);
+  if (ioQualIsIn(qual)) return io.input(port, size, remaining);
+  return io.output(port, size, (cpu.gpr[0] & SIZE_MASK[size]) >>> 0, remaining);
+}
