@@ -6,6 +6,7 @@ import { DecodeCache } from '../decoder/decode-cache.ts';
 import { type Insn, SEG_CS, SEG_SS, SEG_TR } from '../decoder/insn.ts';
 import { DebugState } from './debug-state.ts';
 import { FetchWindow } from './fetch-window.ts';
+import type { CodeGenerator } from './generated-code.ts';
 import type { InlinePortIo } from './inline-port-io.ts';
 import { IoRefusal } from './io-refusal.ts';
 import type { GuestMemory } from './memory.ts';
@@ -227,6 +228,11 @@ export class Cpu {
   inlineTicks = 0;
   /** The budget of this `runGuest`: with `ticksAtEntry` it tells the time at which it ends. */
   startBudget = 0;
+
+  /** The second engine; null: everything is interpreted. */
+  generator: CodeGenerator | null = null;
+  /** GENERATED_YIELD, or 0. */
+  generatedYield = 0;
 
   /** While not null, accesses to pages without memory go here instead of leaving as an EPT violation. */
   mmio: MmioPort | null = null;

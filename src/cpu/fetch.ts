@@ -7,6 +7,7 @@
 import type { CodePage, DecodeCache } from '../decoder/decode-cache.ts';
 import { type Insn, SEG_CS } from '../decoder/insn.ts';
 import { LOWER_TRUNCATED, lower, MAX_INSN_LEN } from '../decoder/lower.ts';
+import { Op } from '../decoder/op.ts';
 import { fetchStops } from './breakpoints.ts';
 import { type Cpu, FAULT_NONE } from './cpu.ts';
 import { EPT_FETCH, raise, raiseEptViolation } from './fault.ts';
@@ -75,10 +76,19 @@ function decodeAt(cpu: Cpu, cache: DecodeCache, eip: number, page: number): Insn
   if (at + insn.len > PAGE_SIZE) insn.page2 = page2;
   if (cache.enabled) {
     cache.add(page, cpu.codeIs32, at, insn);
+    if (cpu.generator !== null) wantLoop(cache, page, cpu.codeIs32 as 0 | 1, eip, at, insn);
     holdsCode(cpu, page);
     if (insn.page2 >= 0) holdsCode(cpu, insn.page2);
   }
   return insn;
+}
+
+/** A jump backwards within the page: its target may become hot. */
+function wantLoop(cache: DecodeCache, page: number, is32: 0 | 1, eip: number, at: number, insn: Insn): void {
+  const isJump = (insn.op >= Op.Jo && insn.op <= Op.Jmp) || insn.op === Op.Loop || insn.op === Op.Loope;
+  if (!isJump && insn.op !== Op.Loopne) return;
+  const to = at + (((eip + insn.disp) & insn.imm2) - eip);
+  if (to <= at && to >= 0) cache.obtain(page).want(is32, to);
 }
 
 function holdsCode(cpu: Cpu, page: number): void {
@@ -106,6 +116,9 @@ export function fetchSlow(cpu: Cpu, cache: DecodeCache, window: FetchWindow, eip
   if (page < 0) return null;
   let own = cache.find(page);
   let insn = own === null || !cache.enabled ? null : own.insns[cpu.codeIs32 as 0 | 1][at];
+  const head =
+    insn === null && own !== null && cache.enabled ? own.heads[cpu.codeIs32 as 0 | 1].get(at) : undefined;
+  if (head !== undefined) insn = head.insn;
   if (insn !== null && (eip >>> 0) + insn.len - 1 > limit && limit !== 0xffffffff) insn = null;
   if (insn !== null && insn.page2 >= 0) {
     const page2 = codePage(cpu, (linear + insn.len - 1) & ~PAGE_MASK);
@@ -117,8 +130,11 @@ export function fetchSlow(cpu: Cpu, cache: DecodeCache, window: FetchWindow, eip
     if (insn === null) return null;
     own = cache.enabled ? cache.obtain(page) : null;
   }
-  if (own !== null) setWindow(cpu, window, own, eip, at);
-  return insn;
+  if (own === null) return insn;
+  setWindow(cpu, window, own, eip, at);
+  const { generator } = cpu;
+  if (generator === null || head === undefined || head.insn !== insn) return insn;
+  return generator.arrive(cpu, own, head, eip, at);
 }
 
 /** Opens the window on `own`, whose offset `at` holds `eip`. */

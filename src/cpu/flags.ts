@@ -37,8 +37,8 @@ const AUX_AF = 8;
 
 const CF_BIT = 1 << 31;
 
-/** 1 when a byte has an even number of ones. */
-const PARITY = new Uint8Array(256);
+/** By byte: 1 when it has an even number of ones. */
+export const PARITY: Uint8Array = new Uint8Array(256);
 for (let i = 0; i < 256; i++) {
   let ones = 0;
   for (let b = i; b !== 0; b &= b - 1) ones++;

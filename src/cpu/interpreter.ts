@@ -62,6 +62,11 @@ function leave(cpu: Cpu, eip: number, retired: number, reason: number): number {
   return reason;
 }
 
+/** Runs generated code. @returns the ticks left. */
+function enterGenerated(cpu: Cpu, left: number): number {
+  return cpu.generator === null ? left : cpu.generator.run(cpu, left);
+}
+
 /** A compiled-in engine: runs one CPU for at most `budget` ticks. */
 export type Runner = (budget: number) => number;
 
@@ -122,6 +127,7 @@ function createRunner(cpu: Cpu): Runner {
         const at = (eip - winBase) | 0;
         let insn: Insn | null = at >>> 0 < winLen >>> 0 ? insns[at] : null;
         if (insn === null) {
+          cpu.budgetLeft = single ? 0 : left;
           insn = fetchSlow(cpu, cache, window, eip);
           insns = window.insns;
           winBase = window.eipBase | 0;
@@ -768,6 +774,20 @@ function createRunner(cpu: Cpu): Runner {
                 if (insn.size === 4) gpr[insn.dst] = r8[insn.src];
                 else r16[insn.dst] = r8[insn.src];
                 break;
+              case Op.Generated: {
+                cpu.eip = eip;
+                left = enterGenerated(cpu, left + 1) | 0;
+                eip = cpu.eip | 0;
+                if (cpu.fault !== FAULT_NONE) break;
+                if (cpu.generatedYield !== 0) {
+                  cpu.generatedYield = 0;
+                  start = (start - left) | 0;
+                  left = 0;
+                  break run;
+                }
+                if (cpu.attention !== 0) break run;
+                continue;
+              }
               case Op.PortIo: {
                 cpu.eip = eip;
                 const exit = portIoExit(cpu, insn, (shadow | (oneShot & X86_EFLAGS_TF)) === 0 ? left + 1 : 0);

@@ -27,6 +27,11 @@ function bitmapDecides(cpu: Cpu): boolean {
   return (cpu.sysFlags & X86_EFLAGS_VM) !== 0 || cpl(cpu) > iopl(cpu);
 }
 
+/** Whether the program may access every port: nobody asks the bit map. */
+export function portAccessIsFree(cpu: Cpu): boolean {
+  return !bitmapDecides(cpu);
+}
+
 /**
  * Whether the program may access `size` ports from `port` on; what was found is left in `cpu.ioRefusal`.
  *

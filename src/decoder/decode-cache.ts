@@ -28,6 +28,28 @@ function noInsns(): (Insn | null)[] {
 /** Stands for the instructions of a page that has none in this mode; never written. */
 const EMPTY = noInsns();
 
+/** Code generated from instructions of a page. */
+export interface GeneratedCode {
+  /** First and last byte, offsets in the page. */
+  readonly from: number;
+  readonly to: number;
+  /** Set when one of the bytes has changed: it is not to be entered again. */
+  isDead: boolean;
+}
+
+/** A place where generated code may begin: see cpu/generated-code.ts. */
+export class Head {
+  /** The instruction, which has no slot of its own among the page's. */
+  readonly insn: Insn;
+  /** How often the interpreter has come here. */
+  heat = 0;
+  code: GeneratedCode | null = null;
+
+  constructor(insn: Insn) {
+    this.insn = insn;
+  }
+}
+
 /** Decoded instructions of one physical page. */
 export class CodePage {
   readonly page: number;
@@ -39,6 +61,14 @@ export class CodePage {
   readonly covered = new Uint8Array(PAGE_SIZE);
   /** Pages whose last instruction reaches into this one, as page · 2 + CS.D. */
   readonly crossers: number[] = [];
+  /** By offset; [0] 16-bit, [1] 32-bit code. */
+  readonly heads: [Map<number, Head>, Map<number, Head>] = [new Map(), new Map()];
+  /** Offset · 2 + CS.D of places that are to become heads when they are decoded, and of those that never will. */
+  readonly wanted = new Set<number>();
+  readonly barren = new Set<number>();
+  /** Generated from this page and not dead, and how many have died. */
+  generated: GeneratedCode[] = [];
+  deaths = 0;
 
   constructor(page: number) {
     this.page = page;
@@ -49,7 +79,43 @@ export class CodePage {
     if (this.insns[is32] === EMPTY) this.insns[is32] = noInsns();
     const isNew = this.insns[is32][at] === null;
     this.insns[is32][at] = insn;
+    if (this.wanted.size !== 0 && this.wanted.has(at * 2 + is32)) this.want(is32, at);
     return isNew;
+  }
+
+  /** Makes the instruction at `at` a head, now or when it is decoded. */
+  want(is32: 0 | 1, at: number): void {
+    const key = at * 2 + is32;
+    if (this.barren.has(key) || this.heads[is32].has(at)) return;
+    const insn = this.insns[is32][at];
+    if (insn === null) {
+      this.wanted.add(key);
+      return;
+    }
+    this.wanted.delete(key);
+    this.insns[is32][at] = null;
+    this.heads[is32].set(at, new Head(insn));
+  }
+
+  /** The head is an ordinary instruction again, for good. */
+  giveUp(is32: 0 | 1, at: number): void {
+    const head = this.heads[is32].get(at);
+    if (head === undefined) return;
+    this.heads[is32].delete(at);
+    this.barren.add(at * 2 + is32);
+    this.insns[is32][at] = head.insn;
+  }
+
+  /** Bytes `from … to` (inclusive) have changed: what was generated from them is dead. */
+  kill(from: number, to: number): void {
+    let hit = false;
+    for (const code of this.generated) {
+      if (code.from > to || code.to < from) continue;
+      code.isDead = true;
+      this.deaths++;
+      hit = true;
+    }
+    if (hit) this.generated = this.generated.filter((code) => !code.isDead);
   }
 
   /** Marks bytes `from … to` (offsets in the page, inclusive) as code. */
@@ -131,6 +197,7 @@ export class DecodeCache {
     hit = 0;
     for (let i = from; i <= to; i++) hit |= own.covered[i];
     if (hit === 0) return;
+    if (own.generated.length !== 0) own.kill(from, to);
     const first = Math.max(0, from - MAX_INSN_LEN + 1);
     for (let d = 0; d < 2; d++) {
       const insns = own.insns[d as 0 | 1];
@@ -138,6 +205,8 @@ export class DecodeCache {
         const insn = insns[i];
         if (insn !== null && i + insn.len > from) this.#drop(insns, i);
       }
+      const heads = own.heads[d as 0 | 1];
+      if (heads.size !== 0) this.#dropHeads(heads, first, from, to);
     }
     if (from < MAX_INSN_LEN - 1) for (const key of own.crossers) this.#dropCrossers(own.page, key, from);
   }
@@ -150,6 +219,17 @@ export class DecodeCache {
     for (let i = PAGE_SIZE - MAX_INSN_LEN + 1; i < PAGE_SIZE; i++) {
       const insn = insns[i];
       if (insn !== null && insn.page2 === tailPage && i + insn.len - PAGE_SIZE > from) this.#drop(insns, i);
+    }
+  }
+
+  #dropHeads(heads: Map<number, Head>, first: number, from: number, to: number): void {
+    for (let i = first; i <= to; i++) {
+      const head = heads.get(i);
+      if (head === undefined || i + head.insn.len <= from) continue;
+      heads.delete(i);
+      this.#live--;
+      this.dropped++;
+      this.generation++;
     }
   }
 
@@ -171,6 +251,9 @@ export class DecodeCache {
     for (const page of this.#pages.values()) {
       page.insns[0].fill(null);
       page.insns[1].fill(null);
+      page.kill(0, PAGE_MASK);
+      page.heads[0].clear();
+      page.heads[1].clear();
     }
     this.#pages.clear();
     this.epoch++;

@@ -91,6 +91,8 @@ export const Op = {
   PortIo: 78,
   MovzxLoad8: 79,
   MovzxReg8: 80,
+  /** No instruction: code generated from the instructions here (cpu/generated-code.ts). */
+  Generated: 81,
 
   // Cold from here on. Arithmetic.
   IncMem8: 96,

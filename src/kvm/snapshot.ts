@@ -31,7 +31,18 @@ export const CPU_FIELDS: FieldSpec = {
 /** What the fields of `Vcpu` are. */
 export const VCPU_FIELDS: FieldSpec = {
   wiring: [
-    ...['kvm', 'cpu', 'fn', 'mmio', 'inlinePio', 'lapicDev', 'msrs', 'userspace', 'userspaceMmio', 'observed'],
+    ...[
+      'kvm',
+      'cpu',
+      'fn',
+      'mmio',
+      'inlinePio',
+      'lapicDev',
+      'msrs',
+      'userspace',
+      'userspaceMmio',
+      'observed',
+    ],
     // What the embedder has set.
     ...['id', 'isClosed', 'quirks', 'forceEmulation', 'maxInsBatch', 'tickLimit', 'stopRequested'],
   ],

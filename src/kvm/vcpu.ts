@@ -20,6 +20,7 @@ import {
 } from '../emulate/kvm-vcpu.ts';
 import { UserspaceMmioPort } from '../emulate/mmio-port.ts';
 import { KvmMmioRequest } from '../emulate/mmio-request.ts';
+import { canGenerate, Jit } from '../jit/engine.ts';
 import type {
   KvmCpuidEntry2,
   KvmDebugregs,
@@ -120,6 +121,7 @@ export class Vcpu implements KvmVcpu, VcpuApi {
     this.fn = kvm.fn;
     this.cpu = new Cpu(kvm.memory);
     this.inlinePio = new InlinePio(this);
+    if (canGenerate()) this.cpu.generator = new Jit();
     this.mmio = new UserspaceMmioPort(this);
     this.msrs = new VcpuMsrs(this);
     this.vmcs = new VmcsIoControls(this);

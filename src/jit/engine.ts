@@ -1,0 +1,236 @@
+/**
+ * The second engine: heads that are reached often get a function generated from the code there; functions follow each other without
+ * the interpreter in between as long as they can.
+ *
+ * A function holds for one EIP base, stack size and limit; {@link GeneratedFunction.fits} asks that where it is entered. It dies with
+ * the first byte of its code that changes. Results never depend on whether, or when, code is generated.
+ */
+
+import { load8, load16, load32, store8, store16, store32 } from '../cpu/access.ts';
+import { aluStore } from '../cpu/alu.ts';
+import type { Cpu } from '../cpu/cpu.ts';
+import { PARITY } from '../cpu/flags.ts';
+import type { CodeGenerator } from '../cpu/generated-code.ts';
+import { portAccessIsFree } from '../cpu/io-permission.ts';
+import { PAGE_HAS_CODE, PAGE_SHIFT } from '../cpu/memory.ts';
+import { AR_DB } from '../cpu/registers.ts';
+import type { CodePage, GeneratedCode, Head } from '../decoder/decode-cache.ts';
+import { Insn, SEG_CS, SEG_SS } from '../decoder/insn.ts';
+import { lower, MAX_INSN_LEN } from '../decoder/lower.ts';
+import { Op } from '../decoder/op.ts';
+import { findBlocks } from './blocks.ts';
+import { undefer } from './deferred-flags.ts';
+import { FunctionText, type Generated } from './generate.ts';
+import { convertIfs } from './if-conversion.ts';
+
+/** How often the interpreter comes to a head before code is generated there. */
+export const DEFAULT_THRESHOLD = 40;
+/** A page whose generated code has died so often stays with the interpreter: it changes too much. */
+const MAX_DEATHS = 64;
+/** Functions made at all; then the interpreter does the rest. */
+const MAX_FUNCTIONS = 20_000;
+
+const SIGN = 1 << 31;
+const PAGE_SIZE = 1 << PAGE_SHIFT;
+
+/** `left` → `left`. */
+type Run = (left: number) => number;
+
+/** One generated function. */
+class GeneratedFunction implements GeneratedCode {
+  readonly from: number;
+  readonly to: number;
+  isDead = false;
+  readonly minTicks: number;
+  readonly #eipBase: number;
+  readonly #maxEip: number;
+  readonly #stackIs32: number;
+  readonly #hasPortIo: boolean;
+  run: Run = (left) => left;
+
+  constructor(generated: Generated, eipBase: number, stackIs32: number) {
+    this.from = generated.from;
+    this.to = generated.to;
+    this.minTicks = generated.minTicks;
+    this.#eipBase = eipBase;
+    this.#maxEip = generated.maxEip | 0;
+    this.#stackIs32 = stackIs32;
+    this.#hasPortIo = generated.hasPortIo;
+  }
+
+  /** Whether it may run now with `left` ticks, its page's offset 0 being at EIP `eipBase`. */
+  fits(cpu: Cpu, eipBase: number, left: number): boolean {
+    return (
+      !this.isDead &&
+      left >= this.minTicks &&
+      this.#eipBase === eipBase &&
+      (this.#maxEip ^ SIGN) < cpu.segBound[(SEG_CS << 3) | 3] &&
+      (cpu.segAttr[SEG_SS] & AR_DB) === this.#stackIs32 &&
+      (!this.#hasPortIo || (cpu.inlineIo !== null && cpu.ioIntercept === null && portAccessIsFree(cpu)))
+    );
+  }
+}
+
+/** Whether the host lets functions be made from text (a Content-Security-Policy may not). */
+export function canGenerate(): boolean {
+  try {
+    return new Function('return true')() === true;
+  } catch {
+    return false;
+  }
+}
+
+/** The engine of one CPU. */
+export class Jit implements CodeGenerator {
+  readonly #enter = new Insn(Op.Generated, 1, 0);
+  readonly #threshold: number;
+  #chosen: GeneratedFunction | null = null;
+  /** The head whose function has just done nothing: its instruction is the interpreter's this time. */
+  #skip: Head | null = null;
+  /** Functions made. */
+  functions = 0;
+  /** The text of each function, for people; null: not kept. */
+  texts: string[] | null = null;
+
+  constructor(threshold: number = DEFAULT_THRESHOLD) {
+    this.#threshold = threshold;
+  }
+
+  arrive(cpu: Cpu, page: CodePage, head: Head, eip: number, at: number): Insn {
+    if (this.#skip === head) {
+      this.#skip = null;
+      return head.insn;
+    }
+    if (cpu.debug.armed !== 0 || cpu.mmio !== null || cpu.oneInstruction !== 0) return head.insn;
+    const code = this.#codeOf(cpu, page, head, eip, at);
+    if (code === null || !code.fits(cpu, (eip - at) | 0, cpu.budgetLeft)) return head.insn;
+    this.#chosen = code;
+    return this.#enter;
+  }
+
+  run(cpu: Cpu, left: number): number {
+    let code = this.#chosen;
+    let remaining = left;
+    const { window } = cpu;
+    while (code !== null) {
+      const before = remaining;
+      const from = cpu.eip;
+      remaining = code.run(remaining);
+      const at = (cpu.eip - window.eipBase) | 0;
+      const isInWindow = at >>> 0 < window.len >>> 0;
+      const page = isInWindow ? cpu.cache.find(window.page) : null;
+      const is32 = window.is32 as 0 | 1;
+      if (remaining === before && cpu.eip === from) {
+        this.#skip = page?.heads[is32].get(at) ?? null;
+        return remaining;
+      }
+      if (cpu.fault !== 0 || cpu.attention !== 0 || cpu.generatedYield !== 0 || page === null)
+        return remaining;
+      const head = page.heads[is32].get(at);
+      if (head === undefined) {
+        page.want(is32, at);
+        return remaining;
+      }
+      const next = this.#codeOf(cpu, page, head, cpu.eip, at);
+      code = next !== null && next.fits(cpu, window.eipBase, remaining) ? next : null;
+    }
+    return remaining;
+  }
+
+  /** The function at a head, made when it is hot. */
+  #codeOf(cpu: Cpu, page: CodePage, head: Head, eip: number, at: number): GeneratedFunction | null {
+    const known = head.code as GeneratedFunction | null;
+    if (known !== null && !known.isDead) return known;
+    head.code = null;
+    if (++head.heat < this.#threshold) return null;
+    head.heat = 0;
+    const made =
+      page.deaths < MAX_DEATHS && this.functions < MAX_FUNCTIONS ? this.#generate(cpu, page, eip, at) : null;
+    if (made === null) {
+      const is32 = cpu.codeIs32 as 0 | 1;
+      page.giveUp(is32, at);
+      // What follows may still be worth it.
+      if (at + head.insn.len < PAGE_SIZE) page.want(is32, at + head.insn.len);
+    } else {
+      head.code = made;
+      page.generated.push(made);
+    }
+    return made;
+  }
+
+  #generate(cpu: Cpu, page: CodePage, eip: number, at: number): GeneratedFunction | null {
+    const eipBase = (eip - at) | 0;
+    const blocks = findBlocks(at, (offset) => this.#insnAt(cpu, page, offset), eipBase, page);
+    const entry = blocks.get(at);
+    if (entry === undefined) return null;
+    convertIfs(blocks, entry);
+    const stackAttr = cpu.segAttr[SEG_SS];
+    const generated = new FunctionText(entry, eipBase, stackAttr).generate();
+    if (!generated.hasLoop && generated.insns < 3) return null;
+    const code = new GeneratedFunction(generated, eipBase, stackAttr & AR_DB);
+    code.run = this.#make(cpu, generated, code);
+    this.#rehearse(cpu, code);
+    this.functions++;
+    this.texts?.push(generated.text);
+    return code;
+  }
+
+  #make(cpu: Cpu, { text, objects }: Generated, code: GeneratedFunction): Run {
+    const names = objects.map((_, i) => `o${i}`).join(', ');
+    const factory = new Function(
+      'cpu, code, env, objects',
+      `'use strict';
+const { gpr, lazy, segBase, segBound, mem } = cpu;
+const { load8, load16, load32, store8, store16, store32, aluStore, parity, undefer, scratch } = env;
+const [${names}] = objects;
+return function generated(left) {
+${text}
+};`,
+    );
+    return factory(cpu, code, ENVIRONMENT, objects) as Run;
+  }
+
+  /** Lets the function be left at its entry once: V8 then knows the types on the way out, and need not find out later. */
+  #rehearse(cpu: Cpu, code: GeneratedFunction): void {
+    const { eip, lazy } = cpu;
+    const [result, aux] = lazy;
+    code.run(0);
+    lazy[0] = result;
+    lazy[1] = aux;
+    cpu.eip = eip;
+  }
+
+  /** The instruction at an offset of the page that lies whole in the window; decoded when it is not yet. */
+  #insnAt(cpu: Cpu, page: CodePage, at: number): Insn | null {
+    const { window, mem, cache } = cpu;
+    if (at >>> 0 >= window.len >>> 0 || window.page !== page.page) return null;
+    const is32 = window.is32 as 0 | 1;
+    const known = page.insns[is32][at] ?? page.heads[is32].get(at)?.insn;
+    if (known !== undefined) return known;
+    const bytes = new Uint8Array(MAX_INSN_LEN);
+    for (let i = 0; i < MAX_INSN_LEN; i++) {
+      const byte = at + i < PAGE_SIZE ? mem.readByte((page.page << PAGE_SHIFT) + at + i) : -1;
+      if (byte < 0) return null;
+      bytes[i] = byte;
+    }
+    const insn = lower(bytes, MAX_INSN_LEN, is32);
+    if (insn === null) return null;
+    cache.add(page.page, is32, at, insn);
+    if ((mem.pageFlags[page.page] & PAGE_HAS_CODE) === 0) mem.restrict(page.page, 1, PAGE_HAS_CODE);
+    return insn;
+  }
+}
+
+/** What generated code calls. */
+const ENVIRONMENT = {
+  load8,
+  load16,
+  load32,
+  store8,
+  store16,
+  store32,
+  aluStore,
+  parity: PARITY,
+  undefer,
+  scratch: new Int32Array(2),
+};

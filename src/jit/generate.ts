@@ -1,0 +1,274 @@
+/**
+ * From blocks to the text of one function: `function (left) → left`.
+ *
+ * Loops become `for (;;)`, merge points labelled blocks. Each block takes its instructions off `left` at once; where the function is
+ * left in the middle of a block the rest is given back. At a checkpoint (the entry, loop headers, behind a REP) the function ends when
+ * `left` does not reach to the next one: the interpreter does the remaining instructions one by one.
+ */
+import { COLD_TABLE } from '../cpu/cold.ts';
+import { type Insn, REP_NONE } from '../decoder/insn.ts';
+import { Op } from '../decoder/op.ts';
+import type { Block, Edge } from './blocks.ts';
+import { condition, conditionBit } from './conditions.ts';
+import { deferText, type EntryFlags, entryFlags, UNDEFER } from './deferred-flags.ts';
+import { Emitter, LOAD, SAVE } from './emitter.ts';
+import { CALL_COLD, handling, isCalledJump } from './handling.ts';
+import { longestPath, structure } from './structure.ts';
+import { callText, loopText, type Place, retText, template } from './templates.ts';
+
+/** What a function was generated from. */
+export interface Generated {
+  readonly text: string;
+  /** What the text calls `o0`, `o1` … */
+  readonly objects: readonly unknown[];
+  /** Ticks that must be left at the entry. */
+  readonly minTicks: number;
+  /** First and last byte of its instructions, offsets in the page. */
+  readonly from: number;
+  readonly to: number;
+  /** The largest EIP, unsigned, that a jump in it goes to. */
+  readonly maxEip: number;
+  readonly hasPortIo: boolean;
+  readonly hasLoop: boolean;
+  readonly insns: number;
+}
+
+function isRep(insn: Insn): boolean {
+  return insn.op >= Op.Movs && insn.op <= Op.Scas && insn.rep !== REP_NONE;
+}
+
+/** Last byte of each instruction, offsets in the page. */
+function lastBytes({ insns, offsets }: Block): number[] {
+  return offsets.map((at, i) => at + insns[i].len - 1);
+}
+
+/** Generates one function from blocks. */
+export class FunctionText {
+  readonly #e = new Emitter();
+  readonly #blocks: readonly Block[];
+  readonly #ticks = new Map<Block, number>();
+  readonly #eipBase: number;
+  readonly #stackAttr: number;
+  /** Checkpoints whose flags of before are not worked out unless they are needed. */
+  readonly #entryFlags = new Map<Block, EntryFlags>();
+  #maxEip = 0;
+  /** Ticks that are left beyond what is needed wherever a checkpoint is reached. */
+  #spare = 0;
+
+  constructor(entry: Block, eipBase: number, stackAttr: number) {
+    this.#blocks = structure(entry);
+    this.#eipBase = eipBase;
+    this.#stackAttr = stackAttr;
+    for (const block of this.#blocks) {
+      block.isCheckpoint ||= block === entry || block.isLoopHeader;
+      const last = block.insns.at(-1);
+      if (last !== undefined && isRep(last) && block.next?.block) block.next.block.isCheckpoint = true;
+    }
+    for (const block of this.#blocks) longestPath(block, this.#ticks);
+    for (const block of this.#blocks) {
+      if (!block.isCheckpoint) continue;
+      const flags = entryFlags(block);
+      // At the entry the flags of before are at hand.
+      if (flags.kind === 'live' || (block === entry && !block.isLoopHeader)) continue;
+      this.#entryFlags.set(block, flags);
+      if (flags.kind === 'dead') this.#spare = Math.max(this.#spare, flags.count);
+    }
+  }
+
+  generate(): Generated {
+    const [entry] = this.#blocks;
+    this.#tree(entry);
+    const e = this.#e;
+    const insns = this.#blocks.flatMap((block) => block.insns);
+    const regs = [...Array(8).keys()].filter((n) => (e.used & (1 << n)) !== 0);
+    const save = `${regs.map((n) => `gpr[${n}] = r${n};`).join(' ')} lazy[0] = fr; lazy[1] = fa;`;
+    const load = `${regs.map((n) => `r${n} = gpr[${n}];`).join(' ')} fr = lazy[0]; fa = lazy[1];`;
+    const head = [
+      'let eip = 0, fr = lazy[0], fa = lazy[1];',
+      ...(this.#entryFlags.size === 0 ? [] : ['let fk = 0, f1 = fr, f2 = fa;']),
+      ...regs.map((n) => `let r${n} = gpr[${n}];`),
+      ...[...e.segments].map((n) => `const s${n} = segBase[${n}];`),
+      ...[...e.bounds].map((n) => `const b${n} = segBound[${n}];`),
+      ...(insns.some((insn) => insn.op === Op.PortIo) ? ['const io = cpu.inlineIo;'] : []),
+      ...(e.usesMemory ? ['const tlb = cpu.tlb, ram = mem.ram, view = mem.view;'] : []),
+    ];
+    const body = e.lines.join('\n').replaceAll(SAVE, save).replaceAll(LOAD, load);
+    const ends = this.#blocks.flatMap((b) =>
+      [b, ...(b.guarded === null ? [] : [b.guarded])].flatMap(lastBytes),
+    );
+    return {
+      text: `${head.join('\n')}\nout: {\n${body}\n}\n${save}\ncpu.eip = eip;\nreturn left;`,
+      objects: e.objects,
+      minTicks: this.#needed(entry),
+      from: Math.min(...this.#blocks.map((b) => b.at)),
+      to: Math.max(...ends),
+      maxEip: Math.max(this.#maxEip, (this.#eipBase + Math.max(...ends)) >>> 0),
+      hasPortIo: insns.some((insn) => insn.op === Op.PortIo),
+      hasLoop: this.#blocks.some((b) => b.isLoopHeader),
+      insns: insns.length,
+    };
+  }
+
+  /** The blocks that `block` dominates, nested. */
+  #tree(block: Block): void {
+    const e = this.#e;
+    const merges = this.#blocks
+      .filter((b) => b !== block && b.dominator === block && b.forwardPreds >= 2)
+      .sort((a, b) => b.order - a.order);
+    if (block.isLoopHeader) e.line(`L${block.order}: for (;;) {`);
+    this.#within(block, merges);
+    if (block.isLoopHeader) e.line('}');
+  }
+
+  #within(block: Block, merges: readonly Block[]): void {
+    const [merge, ...rest] = merges;
+    if (merge === undefined) {
+      this.#block(block);
+      return;
+    }
+    this.#e.line(`B${merge.order}: {`);
+    this.#within(block, rest);
+    this.#e.line('}');
+    this.#tree(merge);
+  }
+
+  /** Ticks that must be left at a checkpoint. */
+  #needed(block: Block): number {
+    return (this.#ticks.get(block) ?? 1) + this.#spare;
+  }
+
+  #eip(at: number): number {
+    return (this.#eipBase + at) | 0;
+  }
+
+  #leaveTo(eip: string): string {
+    return `eip = ${eip}; break out;`;
+  }
+
+  /** Goes to the block of an edge, or leaves. */
+  #go(from: Block, edge: Edge): void {
+    const e = this.#e;
+    const to = edge.block;
+    this.#maxEip = Math.max(this.#maxEip, this.#eip(edge.at) >>> 0);
+    if (to !== null && this.#entryFlags.get(to)?.kind === 'deferred') e.line(deferText(e.flags));
+    if (to === null) e.line(this.#leaveTo(String(this.#eip(edge.at))));
+    else if (to.order <= from.order) e.line(`continue L${to.order};`);
+    else if (to.forwardPreds >= 2) e.line(`break B${to.order};`);
+    else this.#tree(to);
+  }
+
+  #block(block: Block): void {
+    const e = this.#e;
+    const count = block.insns.length;
+    e.flags = null;
+    const flags = this.#entryFlags.get(block);
+    if (block.isCheckpoint) {
+      // Where the first instructions set all flags and cannot leave, those of before are not needed on the way out either: there
+      // are always enough ticks left for the interpreter to get so far.
+      const before = flags === undefined ? '' : flags.kind === 'dead' ? 'fr = 0; fa = 0; ' : UNDEFER;
+      e.line(`if (left < ${this.#needed(block)}) { ${before}${this.#leaveTo(String(this.#eip(block.at)))} }`);
+    }
+    e.line(`left = left - ${count} | 0;`);
+    for (const [i, insn] of block.insns.entries()) {
+      const eip = this.#eip(block.offsets[i]);
+      const next = (eip + insn.len) | 0;
+      const rest = count - i;
+      const undefer = flags?.kind === 'deferred' && i < flags.count ? UNDEFER : '';
+      const give = (n: number): string => undefer + (n === 0 ? '' : `left = left + ${n} | 0; `);
+      const place: Place = {
+        eip,
+        next,
+        rest,
+        undone: `${give(rest)}${this.#leaveTo(String(eip))}`,
+        fault: `${give(rest - 1)}${this.#leaveTo(String(eip))}`,
+        after: `${give(rest - 1)}${this.#leaveTo(String(next))}`,
+      };
+      this.#insn(insn, place);
+    }
+    if (block.guarded !== null) this.#guarded(block, block.guarded);
+    const { next, taken } = block;
+    const last = block.insns[count - 1];
+    if (taken !== null && next !== null) {
+      const cond = last.op === Op.Loop ? loopText(e, last) : condition(last.op - Op.Jo, e.flags);
+      e.line(`if (${cond}) {`);
+      this.#go(block, taken);
+      e.line('} else {');
+      this.#go(block, next);
+      e.line('}');
+    } else if (next !== null) {
+      this.#go(block, next);
+    }
+  }
+
+  /** The instructions that the last jump of `block` jumps over, under a mask. */
+  #guarded(block: Block, guarded: Block): void {
+    const e = this.#e;
+    const jump = block.insns[block.insns.length - 1];
+    const mask = e.name('m');
+    e.line(`const ${mask} = -${conditionBit((jump.op - Op.Jo) ^ 1, e.flags)};`);
+    const before = e.lines.length;
+    const frBefore = e.name('fr');
+    const faBefore = e.name('fa');
+    e.written = 0;
+    const place: Place = { eip: 0, next: 0, rest: 0, undone: '', fault: '', after: '' };
+    for (const insn of guarded.insns) template(e, insn, place, this.#stackAttr);
+    const registers = [...Array(8).keys()].filter((n) => (e.written & (1 << n)) !== 0);
+    const names = registers.map((n) => `${e.name('p')} = r${n}`);
+    const kept = [...names, `${frBefore} = fr`, `${faBefore} = fa`];
+    e.lines.splice(before, 0, `const ${kept.join(', ')};`);
+    for (const text of kept) {
+      const [old, variable] = text.split(' = ');
+      e.line(`${variable} = ${old} ^ (${old} ^ ${variable}) & ${mask};`);
+    }
+    e.line(`left = left - (${guarded.insns.length} & ${mask}) | 0;`);
+    e.flags = null;
+  }
+
+  #insn(insn: Insn, place: Place): void {
+    const e = this.#e;
+    const { op } = insn;
+    const isStack32 = (this.#stackAttr & 0x4000) !== 0;
+    if ((op >= Op.Jo && op <= Op.Jmp) || op === Op.Loop) return;
+    if (op === Op.Call) {
+      const target = (place.eip + insn.disp) & insn.imm2;
+      this.#maxEip = Math.max(this.#maxEip, target >>> 0);
+      callText(e, insn, place, target, isStack32, (eip) => this.#leaveTo(eip));
+    } else if (op === Op.Ret) retText(e, insn, place, isStack32, (eip) => this.#leaveTo(eip));
+    else if (isCalledJump(insn)) this.#calledJump(insn, place);
+    else if (isRep(insn)) this.#rep(insn, place);
+    else if (handling(insn) === CALL_COLD) this.#called(insn, place);
+    else template(e, insn, place, this.#stackAttr);
+  }
+
+  /** The interpreter's function does it. */
+  #called(insn: Insn, place: Place): void {
+    const e = this.#e;
+    const name = e.object(COLD_TABLE[insn.op]);
+    e.line(`${SAVE} cpu.eip = ${place.eip}; ${name}(cpu, ${e.object(insn)}); ${LOAD}`);
+    e.line(`if (cpu.fault !== 0) { ${place.fault} }`);
+    e.line(`if (cpu.attention !== 0 || code.isDead) { ${place.after} }`);
+    e.flags = null;
+  }
+
+  /** A jump that the interpreter's function makes: COLD_NEXT is no jump. */
+  #calledJump(insn: Insn, place: Place): void {
+    const e = this.#e;
+    const name = e.object(COLD_TABLE[insn.op]);
+    const status = e.name('st');
+    e.line(`${SAVE} cpu.eip = ${place.eip}; const ${status} = ${name}(cpu, ${e.object(insn)}); ${LOAD}`);
+    e.line(`if (cpu.fault !== 0) { ${place.fault} }`);
+    e.line(this.#leaveTo(`${status} === 0 ? ${place.next} : cpu.eip`));
+  }
+
+  /** A repeated string instruction, as far as the budget reaches. It is the last of its block. */
+  #rep(insn: Insn, place: Place): void {
+    const e = this.#e;
+    const name = e.object(COLD_TABLE[insn.op]);
+    const status = e.name('st');
+    e.line(`${SAVE} cpu.eip = ${place.eip}; cpu.budgetLeft = left;`);
+    e.line(`const ${status} = ${name}(cpu, ${e.object(insn)}); ${LOAD} left = cpu.budgetLeft | 0;`);
+    e.line(`if (cpu.fault !== 0 || ${status} === 2) { ${this.#leaveTo(String(place.eip))} }`);
+    e.line(`if (cpu.attention !== 0 || code.isDead) { ${this.#leaveTo(String(place.next))} }`);
+    e.flags = null;
+  }
+}
