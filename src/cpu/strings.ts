@@ -15,6 +15,7 @@ import { getZf, LAZY_AUX, LAZY_RESULT, setFlagsSub } from './flags.ts';
 import { readReg, writeReg } from './operand.ts';
 import { EAX, ECX, EDI, ESI, X86_EFLAGS_DF, X86_EFLAGS_TF } from './registers.ts';
 import { COLD_NEXT, COLD_REPEAT } from './status.ts';
+import { compareBlock, moveBlock } from './string-blocks.ts';
 
 /** Adds to SI, DI or CX, leaving what lies outside the address size alone. */
 export function advance(cpu: Cpu, reg: number, by: number, mask: number): void {
@@ -87,6 +88,7 @@ export function stringOperation(cpu: Cpu, insn: Insn): number {
   if (insn.op === Op.Cmps || insn.op === Op.Scas) return repeatCompare(cpu, insn, by);
   const { cache } = cpu;
   const { generation } = cache;
+  if (by > 0 && cache.enabled && cpu.debug.armed === 0 && cpu.attention === 0) moveBlocks(cpu, insn);
   for (;;) {
     if ((cpu.gpr[ECX] & insn.addrMask) === 0) return COLD_NEXT;
     step(cpu, insn, by);
@@ -96,6 +98,15 @@ export function stringOperation(cpu: Cpu, insn: Insn): number {
     // It may have written over itself: the next iteration is fetched anew, wherever the budget ends.
     if (cache.generation !== generation || !cache.enabled) return suspend(cpu);
     cpu.budgetLeft--;
+  }
+}
+
+/** As many iterations as blocks can do with the budget; at least one tick of it is left. */
+function moveBlocks(cpu: Cpu, insn: Insn): void {
+  for (;;) {
+    const done = moveBlock(cpu, insn, cpu.budgetLeft);
+    if (done === 0) return;
+    cpu.budgetLeft -= done;
   }
 }
 
@@ -125,6 +136,9 @@ function repeatCompare(cpu: Cpu, insn: Insn, by: number): number {
     cpu.repAux = lazy[LAZY_AUX];
   }
   const goOn = insn.rep === REP_F3 ? 1 : 0;
+  if (by > 0 && cpu.debug.armed === 0 && cpu.attention === 0 && cpu.mmio === null) {
+    cpu.budgetLeft -= compareBlock(cpu, insn, cpu.budgetLeft);
+  }
   while ((cpu.gpr[ECX] & insn.addrMask) !== 0) {
     step(cpu, insn, by);
     if (cpu.fault !== FAULT_NONE) break;

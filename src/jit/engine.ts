@@ -2,7 +2,7 @@
  * The second engine: heads that are reached often get a function generated from the code there; functions follow each other without
  * the interpreter in between as long as they can.
  *
- * A function holds for one EIP base, stack size and limit; {@link GeneratedFunction.fits} asks that where it is entered. It dies with
+ * A function holds for one EIP base, stack size, limit, privilege level (by its TLB) and memory, so that V8 knows them as constants; {@link GeneratedFunction.fits} asks that where it is entered. It dies with
  * the first byte of its code that changes. Results never depend on whether, or when, code is generated.
  */
 
@@ -46,9 +46,13 @@ class GeneratedFunction implements GeneratedCode {
   readonly #maxEip: number;
   readonly #stackIs32: number;
   readonly #hasPortIo: boolean;
+  readonly #tlb: Int32Array;
+  readonly #ram: Uint8Array;
   run: Run = (left) => left;
 
-  constructor(generated: Generated, eipBase: number, stackIs32: number) {
+  constructor(cpu: Cpu, generated: Generated, eipBase: number, stackIs32: number) {
+    this.#tlb = cpu.tlb;
+    this.#ram = cpu.mem.ram;
     this.from = generated.from;
     this.to = generated.to;
     this.minTicks = generated.minTicks;
@@ -64,6 +68,8 @@ class GeneratedFunction implements GeneratedCode {
       !this.isDead &&
       left >= this.minTicks &&
       this.#eipBase === eipBase &&
+      this.#tlb === cpu.tlb &&
+      this.#ram === cpu.mem.ram &&
       (this.#maxEip ^ SIGN) < cpu.segBound[(SEG_CS << 3) | 3] &&
       (cpu.segAttr[SEG_SS] & AR_DB) === this.#stackIs32 &&
       (!this.#hasPortIo || (cpu.inlineIo !== null && cpu.ioIntercept === null && portAccessIsFree(cpu)))
@@ -167,7 +173,7 @@ export class Jit implements CodeGenerator {
     const stackAttr = cpu.segAttr[SEG_SS];
     const generated = new FunctionText(entry, eipBase, stackAttr).generate();
     if (!generated.hasLoop && generated.insns < 3) return null;
-    const code = new GeneratedFunction(generated, eipBase, stackAttr & AR_DB);
+    const code = new GeneratedFunction(cpu, generated, eipBase, stackAttr & AR_DB);
     code.run = this.#make(cpu, generated, code);
     this.#rehearse(cpu, code);
     this.functions++;
@@ -180,7 +186,8 @@ export class Jit implements CodeGenerator {
     const factory = new Function(
       'cpu, code, env, objects',
       `'use strict';
-const { gpr, lazy, segBase, segBound, mem } = cpu;
+const { gpr, lazy, segBase, segBound, tlb } = cpu;
+const { ram, view } = cpu.mem;
 const { load8, load16, load32, store8, store16, store32, aluStore, parity, undefer, scratch } = env;
 const [${names}] = objects;
 return function generated(left) {

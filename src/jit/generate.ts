@@ -90,7 +90,6 @@ export class FunctionText {
       ...[...e.segments].map((n) => `const s${n} = segBase[${n}];`),
       ...[...e.bounds].map((n) => `const b${n} = segBound[${n}];`),
       ...(insns.some((insn) => insn.op === Op.PortIo) ? ['const io = cpu.inlineIo;'] : []),
-      ...(e.usesMemory ? ['const tlb = cpu.tlb, ram = mem.ram, view = mem.view;'] : []),
     ];
     const body = e.lines.join('\n').replaceAll(SAVE, save).replaceAll(LOAD, load);
     const ends = this.#blocks.flatMap((b) =>
