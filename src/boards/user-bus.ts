@@ -28,10 +28,19 @@ export class UserBus {
   readonly #rangeOf = new Uint8Array(PORTS);
   readonly #devices: IoDevice[] = [];
   readonly #unclaimed: Unclaimed;
+  readonly #nobody: IoDevice;
 
   /** @throws EmulatorError `E_BUS_RANGE` for ranges that overlap or leave the ports, `E_BUS_FULL` above 255 ranges. */
   constructor(assignments: readonly PortAssignment[], unclaimed: Unclaimed) {
     this.#unclaimed = unclaimed;
+    this.#nobody = {
+      name: 'nobody',
+      read: (port, size) => unclaimed.read('port', port, size),
+      write: (port, size, value) => {
+        unclaimed.write('port', port, size, value);
+        return true;
+      },
+    };
     for (const assignment of assignments) this.#assign(assignment);
   }
 
@@ -39,6 +48,13 @@ export class UserBus {
   deviceAt(port: number): IoDevice | null {
     const range = this.#rangeOf[port];
     return range === NOBODY ? null : this.#devices[range - 1];
+  }
+
+  /** The device that has all of an access to itself, or the stand-in for nobody; null when it must be split. */
+  deviceFor(port: number, size: IoSize): IoDevice | null {
+    const range = this.#rangeOf[port];
+    if (range !== NOBODY) return this.#rangeOf[port + size - 1] === range ? this.#devices[range - 1] : null;
+    return this.#isAnybody(port, size) ? null : this.#nobody;
   }
 
   /** @returns the value read, unsigned. */

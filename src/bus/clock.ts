@@ -99,6 +99,10 @@ export class VirtualClock implements Clock {
   nextDeadlineNs = NEVER;
   /** Tick at which {@link nextDeadlineNs} falls due; Infinity without one. */
   nextDeadlineTick = NEVER;
+  /** Told when the earliest alarm falls due earlier than it did. */
+  onEarlier: (() => void) | null = null;
+  /** Nanoseconds of a tick where that is a whole number, else 0. */
+  readonly #nsPerTick: number;
   readonly #alarms: VirtualAlarm[] = [];
 
   constructor(ips: number = DEFAULT_IPS) {
@@ -106,10 +110,11 @@ export class VirtualClock implements Clock {
       throw new EmulatorError('E_ARGUMENT', `clock: ips ${ips} is not a whole number from 1 to ${MAX_IPS}`);
     }
     this.ips = ips;
+    this.#nsPerTick = NS_PER_S % ips === 0 ? NS_PER_S / ips : 0;
   }
 
   get nowNs(): number {
-    return ticksToNs(this.ticks, this.ips);
+    return this.#nsPerTick === 0 ? ticksToNs(this.ticks, this.ips) : this.ticks * this.#nsPerTick;
   }
 
   createAlarm(handler: () => void): Alarm {
@@ -154,9 +159,11 @@ export class VirtualClock implements Clock {
     let earliest = NEVER;
     for (const alarm of this.#alarms) if (alarm.deadlineNs < earliest) earliest = alarm.deadlineNs;
     if (earliest === this.nextDeadlineNs) return;
+    const before = this.nextDeadlineTick;
     this.nextDeadlineNs = earliest;
     this.nextDeadlineTick =
       earliest === NEVER ? NEVER : nsToTicks(Math.max(0, Math.ceil(earliest)), this.ips);
+    if (this.nextDeadlineTick < before) this.onEarlier?.();
   }
 
   /** Ticks and alarms. */

@@ -47,6 +47,8 @@ export class KvmIoBus {
   /** Accesses whose first range is known: address and length as one number, and that index. */
   readonly memoKey = new Float64Array(MEMO_SLOTS).fill(-1);
   readonly memoFirst = new Int16Array(MEMO_SLOTS);
+  /** Counts registrations: what was found out about the bus holds while it stays the same. */
+  generation = 0;
   /** Plain or traced. */
   fn: KvmIoBusFunctions = KVM_IO_BUS_FUNCTIONS;
 
@@ -250,6 +252,7 @@ export function kvmIoBusRegisterDev(bus: KvmIoBus, addr: number, len: number, de
   bus.devices = bus.devices.toSpliced(at, 0, dev);
   bus.dev_count = count + 1;
   bus.memoKey.fill(-1);
+  bus.generation++;
   return 0;
 }
 
@@ -267,6 +270,7 @@ export function kvmIoBusUnregisterDev(bus: KvmIoBus, dev: IoDevice): number {
   bus.devices = bus.devices.toSpliced(at, 1);
   bus.dev_count--;
   bus.memoKey.fill(-1);
+  bus.generation++;
   return 0;
 }
 

@@ -457,6 +457,13 @@ export function isPlainRam(cpu: Cpu, seg: number, off: number, len: number, isWr
   return first >>> PAGE_SHIFT === end >>> PAGE_SHIFT || (cpu.tlb[end >>> PAGE_SHIFT] & mask) === TLB_VALID;
 }
 
+/** Elements from an operand on that lie whole in its page, and in the 64 KiB that a 16-bit offset reaches. */
+export function elementsInPage(cpu: Cpu, seg: number, off: number, size: number, addrMask: number): number {
+  const bytes = PAGE_SIZE - ((cpu.segBase[seg] + off) & PAGE_MASK);
+  const reach = addrMask === -1 ? bytes : Math.min(bytes, addrMask + 1 - off);
+  return Math.floor(reach / size);
+}
+
 /** Where a byte of plain memory ({@link isPlainRam}) lies in the direct window. */
 export function plainAddress(cpu: Cpu, seg: number, off: number): number {
   const linear = (cpu.segBase[seg] + off) | 0;

@@ -222,6 +222,9 @@ export class Cpu {
 
   /** Does port I/O without an exit; null while somebody looks at exits. */
   inlineIo: InlinePortIo | null = null;
+  /** Accesses done through it in this `runGuest`; and those of them that userspace would have been asked for. */
+  inlineExits = 0;
+  inlineUserspaceExits = 0;
   /** INLINE_* of the last access through it. */
   inlineResult = 0;
   /** Ticks that the last INLINE_REPEAT took. */

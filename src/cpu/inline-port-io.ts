@@ -19,12 +19,32 @@ export const INLINE_REPEAT = 3;
 /** The same, and end this `runGuest`. */
 export const INLINE_REPEAT_YIELD = 4;
 
+/** Who answers accesses of one kind at one port. */
+export interface PortSite {
+  /**
+   * The device; its methods decline as those of a bus device do ({@link InlinePortIo} then knows what comes next). `write` takes
+   * an unsigned value.
+   */
+  readonly device: {
+    read(port: number, size: number): number;
+    write(port: number, size: number, value: number): boolean;
+  };
+  /** Whether it is userspace's. */
+  readonly isUserspace: boolean;
+}
+
 /** Does the work of port I/O exits. Times are given as the ticks left of this `runGuest` before the instruction. */
 export interface InlinePortIo {
   /** IN into the low bytes of EAX. @returns INLINE_EXIT, INLINE_DONE or INLINE_DONE_YIELD. */
   input(port: number, size: number, remaining: number): number;
   /** OUT; `value` is unsigned and has no bits beyond `size` bytes. */
   output(port: number, size: number, value: number, remaining: number): number;
+  /** The device that is asked first, and how long that stays true; null when nothing is known. */
+  site(port: number, size: number): PortSite | null;
+  /** What {@link site} has said holds as long as `generation` of this stays the same. */
+  readonly sites: { readonly generation: number };
+  /** Whose `ticks` a device sees: set to the time of an access before it. */
+  readonly clock: { ticks: number };
   /** INS, OUTS and their REP forms: as many elements as can be done at once. @returns INLINE_*. */
   string(insn: Insn, isIn: boolean, port: number, size: number, remaining: number): number;
 }

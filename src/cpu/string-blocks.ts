@@ -7,21 +7,14 @@
  */
 import { type Insn, REP_F3, SEG_ES } from '../decoder/insn.ts';
 import { Op } from '../decoder/op.ts';
-import { isPlainRam, plainAddress } from './access.ts';
+import { elementsInPage, isPlainRam, plainAddress } from './access.ts';
 import type { Cpu } from './cpu.ts';
 import { setFlagsSub, signExtend } from './flags.ts';
-import { PAGE_MASK, PAGE_SIZE } from './memory.ts';
 import { readReg, writeReg } from './operand.ts';
 import { EAX, ECX, EDI, ESI } from './registers.ts';
 
 /** Below this many iterations a block is not worth its checks. */
 const MIN_COUNT = 4;
-
-/** Elements that lie whole in the page of a linear address. */
-function inPage(cpu: Cpu, seg: number, off: number, size: number): number {
-  const at = (cpu.segBase[seg] + off) & PAGE_MASK;
-  return Math.floor((PAGE_SIZE - at) / size);
-}
 
 /** Where the elements of this block lie in the direct window; set by {@link prepare}. */
 let from = 0;
@@ -40,8 +33,8 @@ function prepare(
   let n = count;
   const si = cpu.gpr[ESI] & mask;
   const di = cpu.gpr[EDI] & mask;
-  if (reads) n = Math.min(n, inPage(cpu, insn.seg, si, size));
-  if (hasDestination) n = Math.min(n, inPage(cpu, SEG_ES, di, size));
+  if (reads) n = Math.min(n, elementsInPage(cpu, insn.seg, si, size, mask));
+  if (hasDestination) n = Math.min(n, elementsInPage(cpu, SEG_ES, di, size, mask));
   if (n < MIN_COUNT) return 0;
   if (reads) {
     if (!isPlainRam(cpu, insn.seg, si, n * size, false)) return 0;

@@ -74,9 +74,11 @@ export function __apicAcceptIrq(
       if (trigMode !== 0) apicSetVector(s.regs, APIC_TMR, vector);
       else apicClearVector(s.regs, APIC_TMR, vector);
       kvmLapicSetIrr(vector, apic);
+      apic.vcpu.kick();
       return 1;
     case APIC_DM_REMRD:
       s.pv_unhalted = true;
+      apic.vcpu.kick();
       return 1;
     case APIC_DM_NMI:
       apic.vcpu.injectNmi();
@@ -85,10 +87,12 @@ export function __apicAcceptIrq(
       // A level de-assert only synchronised arbitration on processors that had it.
       if (trigMode !== 0 && !level) return 0;
       s.pending_events = KVM_APIC_INIT;
+      apic.vcpu.kick();
       return 1;
     case APIC_DM_STARTUP:
       s.sipi_vector = vector;
       s.pending_events |= KVM_APIC_SIPI;
+      apic.vcpu.kick();
       return 1;
     case APIC_DM_EXTINT:
       // kvmApicAcceptPicIntr looks after LVT0.

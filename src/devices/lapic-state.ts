@@ -116,6 +116,8 @@ export interface LapicVcpu {
   readonly tscHz: number;
   /** `kvm_inject_nmi`. */
   injectNmi(): void;
+  /** `kvm_vcpu_kick`: something waits; the processor looks before its next instruction. */
+  kick(): void;
 }
 
 /** The IOAPIC, as an end of interrupt reaches it. */

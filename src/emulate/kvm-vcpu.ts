@@ -129,6 +129,11 @@ export interface UserspaceBus {
   /** @returns the value read, unsigned; never declines (an unclaimed port reads what the board's policy says). */
   read(port: number, size: IoSize): number;
   write(port: number, size: IoSize, value: number): void;
+  /**
+   * The one device that answers accesses of this size at this port, the same as long as the bus exists; null when there is none
+   * or an access has to be split. {@link read} and {@link write} do no more than ask it, unless it declines.
+   */
+  deviceFor?(port: number, size: IoSize): IoDevice | null;
 }
 
 /** Model-specific registers that are KVM's. */

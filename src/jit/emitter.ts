@@ -5,6 +5,7 @@
  * Names in generated code: `r0`–`r7` guest registers (int32), `fr` and `fa` the lazy flags (cpu/flags.ts), `left` the ticks left,
  * `s<n>` segment bases, `b<n>` segment bounds (index of `Cpu.segBound`), `tlb`, `ram`, `view`.
  */
+import type { InlinePortIo } from '../cpu/inline-port-io.ts';
 import type { Insn } from '../decoder/insn.ts';
 import { REG_ZERO, REG8_ZERO, REG16_ZERO } from '../decoder/insn.ts';
 
@@ -21,8 +22,17 @@ export interface KnownFlags {
   readonly size: number;
 }
 
+/** Where port accesses go, as far as it is known beforehand. */
+export interface Ports {
+  /** The vCPU's port I/O, or null: then every access is a call of what `Cpu.inlineIo` is at run time. */
+  readonly io: InlinePortIo | null;
+  /** What DX holds as the function is made: a guess at the port of accesses by DX. */
+  readonly dx: number;
+}
+
 /** One function in the making. */
 export class Emitter {
+  readonly ports: Ports;
   readonly lines: string[] = [];
   /** Bits of the registers that are used, and of those that have been written since somebody set this to 0. */
   used = 0;
@@ -34,6 +44,10 @@ export class Emitter {
   usesMemory = false;
   flags: KnownFlags | null = null;
   #names = 0;
+
+  constructor(ports: Ports) {
+    this.ports = ports;
+  }
 
   line(text: string): void {
     this.lines.push(text);

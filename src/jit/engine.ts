@@ -13,7 +13,7 @@ import { PARITY } from '../cpu/flags.ts';
 import type { CodeGenerator } from '../cpu/generated-code.ts';
 import { portAccessIsFree } from '../cpu/io-permission.ts';
 import { PAGE_HAS_CODE, PAGE_SHIFT } from '../cpu/memory.ts';
-import { AR_DB } from '../cpu/registers.ts';
+import { AR_DB, DX } from '../cpu/registers.ts';
 import type { CodePage, GeneratedCode, Head } from '../decoder/decode-cache.ts';
 import { Insn, SEG_CS, SEG_SS } from '../decoder/insn.ts';
 import { lower, MAX_INSN_LEN } from '../decoder/lower.ts';
@@ -171,7 +171,10 @@ export class Jit implements CodeGenerator {
     if (entry === undefined) return null;
     convertIfs(blocks, entry);
     const stackAttr = cpu.segAttr[SEG_SS];
-    const generated = new FunctionText(entry, eipBase, stackAttr).generate();
+    const generated = new FunctionText(entry, eipBase, stackAttr, {
+      io: cpu.inlineIo,
+      dx: cpu.r16[DX],
+    }).generate();
     if (!generated.hasLoop && generated.insns < 3) return null;
     const code = new GeneratedFunction(cpu, generated, eipBase, stackAttr & AR_DB);
     code.run = this.#make(cpu, generated, code);
@@ -184,7 +187,7 @@ export class Jit implements CodeGenerator {
   #make(cpu: Cpu, { text, objects }: Generated, code: GeneratedFunction): Run {
     const names = objects.map((_, i) => `o${i}`).join(', ');
     const factory = new Function(
-      'cpu, code, env, objects',
+      'cpu, code, env, objects, clock',
       `'use strict';
 const { gpr, lazy, segBase, segBound, tlb } = cpu;
 const { ram, view } = cpu.mem;
@@ -194,7 +197,7 @@ return function generated(left) {
 ${text}
 };`,
     );
-    return factory(cpu, code, ENVIRONMENT, objects) as Run;
+    return factory(cpu, code, ENVIRONMENT, objects, cpu.inlineIo?.clock ?? null) as Run;
   }
 
   /** Lets the function be left at its entry once: V8 then knows the types on the way out, and need not find out later. */

@@ -11,7 +11,7 @@ import { Op } from '../decoder/op.ts';
 import type { Block, Edge } from './blocks.ts';
 import { condition, conditionBit } from './conditions.ts';
 import { deferText, type EntryFlags, entryFlags, UNDEFER } from './deferred-flags.ts';
-import { Emitter, LOAD, SAVE } from './emitter.ts';
+import { Emitter, LOAD, type Ports, SAVE } from './emitter.ts';
 import { CALL_COLD, handling, isCalledJump } from './handling.ts';
 import { longestPath, structure } from './structure.ts';
 import { callText, loopText, type Place, retText, template } from './templates.ts';
@@ -44,7 +44,7 @@ function lastBytes({ insns, offsets }: Block): number[] {
 
 /** Generates one function from blocks. */
 export class FunctionText {
-  readonly #e = new Emitter();
+  readonly #e: Emitter;
   readonly #blocks: readonly Block[];
   readonly #ticks = new Map<Block, number>();
   readonly #eipBase: number;
@@ -55,7 +55,8 @@ export class FunctionText {
   /** Ticks that are left beyond what is needed wherever a checkpoint is reached. */
   #spare = 0;
 
-  constructor(entry: Block, eipBase: number, stackAttr: number) {
+  constructor(entry: Block, eipBase: number, stackAttr: number, ports: Ports) {
+    this.#e = new Emitter(ports);
     this.#blocks = structure(entry);
     this.#eipBase = eipBase;
     this.#stackAttr = stackAttr;

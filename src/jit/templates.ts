@@ -2,7 +2,7 @@
  * One template an operation of the hot switch: the same pseudo-code as in cpu/interpreter.ts, with operands that are known put in.
  * What is not here is called (handling.ts).
  */
-import { AR_DB, EAX, ECX, ESP } from '../cpu/registers.ts';
+import { AR_DB, EAX, ECX, EDX, ESP } from '../cpu/registers.ts';
 import { type Insn, REG8_ZERO, SEG_CS, SEG_SS } from '../decoder/insn.ts';
 import {
   ALU_ADC,
@@ -141,20 +141,41 @@ function popText(e: Emitter, size: number, is32: boolean, place: Place): { value
 
 function portIo(e: Emitter, insn: Insn, place: Place): void {
   const size = ioQualSize(insn.ioQual);
-  const port = (insn.ioQual & IO_QUAL_IMM) !== 0 ? String(ioQualPort(insn.ioQual)) : `${e.reg(2)} & 65535`;
-  const r = e.name('io');
+  const isIn = ioQualIsIn(insn.ioQual);
+  const isImmediate = (insn.ioQual & IO_QUAL_IMM) !== 0;
+  const port = isImmediate ? String(ioQualPort(insn.ioQual)) : `(${e.reg(EDX)} & 65535)`;
   const eax = e.reg(EAX);
   const remaining = `left + ${place.rest} | 0`;
-  e.line(`cpu.eip = ${place.eip};`);
-  if (ioQualIsIn(insn.ioQual)) {
-    e.line(`gpr[0] = ${eax};`);
-    e.line(`const ${r} = io.input(${port}, ${size}, ${remaining});`);
-    e.line(`${eax} = gpr[0];`);
-  } else {
-    const value = size === 4 ? `${eax} >>> 0` : e.read(EAX, size);
-    e.line(`const ${r} = io.output(${port}, ${size}, ${value}, ${remaining});`);
+  const value = isIn ? '' : size === 4 ? `${eax} >>> 0` : e.read(EAX, size);
+  const call = isIn
+    ? `gpr[0] = ${eax}; done = io.input(${port}, ${size}, ${remaining}); ${eax} = gpr[0];`
+    : `done = io.output(${port}, ${size}, ${value}, ${remaining});`;
+  const done = e.name('done');
+  const { io } = e.ports;
+  const likely = isImmediate ? ioQualPort(insn.ioQual) : e.ports.dx;
+  const site = io?.site(likely, size) ?? null;
+  e.line(`let ${done} = 0; cpu.eip = ${place.eip};`);
+  if (io === null || site === null) e.line(call.replace('done', done));
+  else {
+    // The device that is asked first, as a constant: V8 can then see through to what it does.
+    const device = e.object(site.device);
+    const isLikely = isImmediate ? '' : `${port} === ${likely} && `;
+    e.line(`if (${isLikely}${e.object(io.sites)}.generation === ${io.sites.generation}) {`);
+    e.line(`clock.ticks = cpu.ticksAtEntry + (cpu.startBudget - (${remaining}));`);
+    const count = `cpu.inlineExits = cpu.inlineExits + 1 | 0;${site.isUserspace ? ' cpu.inlineUserspaceExits = cpu.inlineUserspaceExits + 1 | 0;' : ''} ${done} = cpu.attention !== 0 ? 2 : 1;`;
+    if (isIn) {
+      const v = e.name('v');
+      e.line(`const ${v} = ${device}.read(${likely}, ${size});`);
+      e.line(`if (${v} >= 0) {`);
+      e.write(EAX, size, size === 4 ? `${v} | 0` : v);
+      e.line(`${count} }`);
+    } else e.line(`if (${device}.write(${likely}, ${size}, ${value})) { ${count} }`);
+    e.line('}');
+    e.line(`if (${done} === 0) { ${call.replace('done', done)} }`);
   }
-  e.line(`if (${r} !== 1) { if (${r} === 0) { ${place.undone} } cpu.generatedYield = 1; ${place.after} }`);
+  e.line(
+    `if (${done} !== 1) { if (${done} === 0) { ${place.undone} } cpu.generatedYield = 1; ${place.after} }`,
+  );
 }
 
 /** Ends the function with the jump of CALL or RET. @returns nothing: the text ends with a jump. */

@@ -11,9 +11,16 @@
  * | REP OUTS | ports of the board, memory that is plain RAM | kernel devices, faults, MMIO |
  * | REP INS | ports of the board, upwards, into plain RAM | the same, and DF = 1 |
  */
-import { KVM_IO_BUS_FUNCTIONS, kvmIoBusGetFirstDev, kvmIoBusRead, kvmIoBusWrite } from '../bus/io-bus.ts';
-import { IO_NOT_HANDLED, IO_NOTHING_STORED } from '../bus/io-device.ts';
-import { isPlainRam, plainAddress } from '../cpu/access.ts';
+import type { VirtualClock } from '../bus/clock.ts';
+import {
+  KVM_IO_BUS_FUNCTIONS,
+  type KvmIoBus,
+  kvmIoBusGetFirstDev,
+  kvmIoBusRead,
+  kvmIoBusWrite,
+} from '../bus/io-bus.ts';
+import { IO_NOT_HANDLED, IO_NOTHING_STORED, type IoDevice } from '../bus/io-device.ts';
+import { elementsInPage, isPlainRam, plainAddress } from '../cpu/access.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import {
   INLINE_DONE,
@@ -22,18 +29,18 @@ import {
   INLINE_REPEAT,
   INLINE_REPEAT_YIELD,
   type InlinePortIo,
+  type PortSite,
 } from '../cpu/inline-port-io.ts';
 import { PAGE_MASK, PAGE_SIZE } from '../cpu/memory.ts';
 import { CX, DI, ECX, EDI, ESI, SI, X86_EFLAGS_DF, X86_EFLAGS_RF } from '../cpu/registers.ts';
 import { type Insn, REP_NONE, SEG_ES } from '../decoder/insn.ts';
 import { readAheadCount } from '../emulate/em-io.ts';
 import type { UserspaceBus } from '../emulate/kvm-vcpu.ts';
-import { userspacePio } from '../emulate/pio.ts';
+import { loadElement, storeElement } from '../emulate/pio.ts';
 import { type IoSize, KVM_PIO_BUS } from '../uapi/kvm.ts';
 import { EXIT_REASON_IO_INSTRUCTION } from '../uapi/vmx.ts';
 import { KVM_FUNCTIONS } from './functions.ts';
 import { dmRequestForIrqInjection } from './inject.ts';
-import { kvmCpuHasInterrupt } from './irq.ts';
 import type { Vcpu } from './vcpu.ts';
 
 /** Whether no trace, probe, debugger or embedder would see an exit for port I/O. */
@@ -51,72 +58,122 @@ export function exitsAreUnobserved(vcpu: Vcpu): boolean {
   );
 }
 
+/** Slots of the memo of devices, by port and size. */
+const MEMO_SLOTS = 256;
+
+/** Who answers at a port: see {@link PortSite}. */
+interface Site extends PortSite {
+  readonly device: IoDevice;
+}
+
 /** Port I/O of one vCPU. */
 export class InlinePio implements InlinePortIo {
   readonly #vcpu: Vcpu;
   readonly #cpu: Cpu;
+  readonly clock: VirtualClock;
+  readonly #bus: KvmIoBus;
+  readonly sites: KvmIoBus;
+  /** Port and size as one number, and who was found there under `#generation` of the bus and `#board`. */
+  readonly #keys = new Int32Array(MEMO_SLOTS).fill(-1);
+  readonly #found: (Site | null)[] = new Array<Site | null>(MEMO_SLOTS).fill(null);
+  #generation = -1;
+  #board: UserspaceBus | null = null;
 
   constructor(vcpu: Vcpu) {
     this.#vcpu = vcpu;
     this.#cpu = vcpu.cpu;
+    this.clock = vcpu.kvm.clock;
+    this.#bus = vcpu.kvm.buses[KVM_PIO_BUS];
+    this.sites = this.#bus;
+  }
+
+  site(port: number, size: number): Site | null {
+    const slot = (port ^ (port >> 5) ^ (size << 6)) & (MEMO_SLOTS - 1);
+    if (this.#generation !== this.#bus.generation || this.#board !== this.#vcpu.userspace) this.#forget();
+    const key = (port << 3) | size;
+    if (this.#keys[slot] === key) return this.#found[slot];
+    this.#keys[slot] = key;
+    this.#found[slot] = this.#find(port, size as IoSize);
+    return this.#found[slot];
+  }
+
+  #forget(): void {
+    this.#keys.fill(-1);
+    this.#generation = this.#bus.generation;
+    this.#board = this.#vcpu.userspace;
+  }
+
+  #find(port: number, size: IoSize): Site | null {
+    const first = kvmIoBusGetFirstDev(this.#bus, port, size);
+    if (first >= 0) return { device: this.#bus.devices[first], isUserspace: false };
+    const device = this.#vcpu.userspace?.deviceFor?.(port, size) ?? null;
+    return device === null ? null : { device, isUserspace: true };
   }
 
   output(port: number, size: number, value: number, remaining: number): number {
-    const vcpu = this.#vcpu;
     const cpu = this.#cpu;
-    vcpu.kvm.clock.ticks = cpu.ticksAtEntry + (cpu.startBudget - remaining);
-    if (!kvmIoBusWrite(vcpu.kvm.buses[KVM_PIO_BUS], port, size as IoSize, value)) {
-      if (vcpu.userspace === null) return INLINE_EXIT;
-      vcpu.stat.userspace_io_exits++;
-      vcpu.userspace.write(port, size as IoSize, value);
+    this.clock.ticks = cpu.ticksAtEntry + (cpu.startBudget - remaining);
+    const site = this.site(port, size);
+    if (site !== null && site.device.write(port, size as IoSize, value)) {
+      if (site.isUserspace) cpu.inlineUserspaceExits++;
+    } else if (!kvmIoBusWrite(this.#bus, port, size as IoSize, value)) {
+      const { userspace } = this.#vcpu;
+      if (userspace === null) return INLINE_EXIT;
+      cpu.inlineUserspaceExits++;
+      userspace.write(port, size as IoSize, value);
     }
-    this.#countExits(1);
-    return this.#mustYield() ? INLINE_DONE_YIELD : INLINE_DONE;
+    cpu.inlineExits++;
+    return cpu.attention !== 0 ? INLINE_DONE_YIELD : INLINE_DONE;
   }
 
   input(port: number, size: number, remaining: number): number {
-    const vcpu = this.#vcpu;
     const cpu = this.#cpu;
-    vcpu.kvm.clock.ticks = cpu.ticksAtEntry + (cpu.startBudget - remaining);
-    let value = kvmIoBusRead(vcpu.kvm.buses[KVM_PIO_BUS], port, size as IoSize);
-    if (value === IO_NOT_HANDLED) {
-      if (vcpu.userspace === null) return INLINE_EXIT;
-      vcpu.stat.userspace_io_exits++;
-      value = vcpu.userspace.read(port, size as IoSize);
+    this.clock.ticks = cpu.ticksAtEntry + (cpu.startBudget - remaining);
+    const site = this.site(port, size);
+    let value = site === null ? IO_NOT_HANDLED : site.device.read(port, size as IoSize);
+    if (site !== null && value !== IO_NOT_HANDLED) {
+      if (site.isUserspace) cpu.inlineUserspaceExits++;
+    } else {
+      value = kvmIoBusRead(this.#bus, port, size as IoSize);
+      if (value === IO_NOT_HANDLED) {
+        const { userspace } = this.#vcpu;
+        if (userspace === null) return INLINE_EXIT;
+        cpu.inlineUserspaceExits++;
+        value = userspace.read(port, size as IoSize);
+      }
     }
     // KVM: `kvm_fast_pio_in` starts from RAX, or from 0 for four bytes; a device that stores nothing leaves that.
     if (size === 4) cpu.gpr[0] = value === IO_NOTHING_STORED ? 0 : value;
     else if (value === IO_NOTHING_STORED) value = 0;
     else if (size === 2) cpu.r16[0] = value;
     else cpu.r8[0] = value;
-    this.#countExits(1);
-    return this.#mustYield() ? INLINE_DONE_YIELD : INLINE_DONE;
+    cpu.inlineExits++;
+    return cpu.attention !== 0 ? INLINE_DONE_YIELD : INLINE_DONE;
   }
 
   string(insn: Insn, isIn: boolean, port: number, size: number, remaining: number): number {
-    const vcpu = this.#vcpu;
-    const { userspace } = vcpu;
-    if (insn.rep === REP_NONE || userspace === null) return INLINE_EXIT;
-    if (kvmIoBusGetFirstDev(vcpu.kvm.buses[KVM_PIO_BUS], port, size) >= 0) return INLINE_EXIT;
+    if (insn.rep === REP_NONE) return INLINE_EXIT;
     const cpu = this.#cpu;
+    const site = this.site(port, size);
+    if (site === null || !site.isUserspace) return INLINE_EXIT;
     const count = insn.addrMask === -1 ? cpu.gpr[ECX] >>> 0 : cpu.r16[CX];
-    vcpu.kvm.clock.ticks = cpu.ticksAtEntry + (cpu.startBudget - remaining);
+    this.clock.ticks = cpu.ticksAtEntry + (cpu.startBudget - remaining);
     if (count === 0) {
       this.#countEmulations(1);
       cpu.sysFlags &= ~X86_EFLAGS_RF;
       return INLINE_DONE;
     }
     const done = isIn
-      ? this.#ins(userspace, insn, port, size as IoSize)
-      : this.#outs(userspace, insn, port, size as IoSize, Math.min(count, remaining));
+      ? this.#ins(site.device, insn, port, size as IoSize)
+      : this.#outs(site.device, insn, port, size as IoSize, Math.min(count, remaining));
     if (done === 0) return INLINE_EXIT;
     cpu.sysFlags |= X86_EFLAGS_RF;
     cpu.inlineTicks = done;
-    return this.#mustYield() ? INLINE_REPEAT_YIELD : INLINE_REPEAT;
+    return cpu.attention !== 0 ? INLINE_REPEAT_YIELD : INLINE_REPEAT;
   }
 
   /** One batch, as KVM asks userspace for it. @returns the number of elements, 0 to leave it to the exit. */
-  #ins(userspace: UserspaceBus, insn: Insn, port: number, size: IoSize): number {
+  #ins(device: IoDevice, insn: Insn, port: number, size: IoSize): number {
     const vcpu = this.#vcpu;
     const cpu = this.#cpu;
     if ((cpu.sysFlags & X86_EFLAGS_DF) !== 0) return 0;
@@ -125,10 +182,14 @@ export class InlinePio implements InlinePortIo {
     const ea = cpu.gpr[EDI] & insn.addrMask;
     if (!isPlainRam(cpu, SEG_ES, ea, bytes, true)) return 0;
     const data = vcpu.ctxt.ioReadData;
-    userspacePio(userspace, size, port, data, count, true);
-    const { ram } = cpu.mem;
-    for (let i = 0; i < bytes; i++) ram[plainAddress(cpu, SEG_ES, ea + i)] = data[i];
-    vcpu.stat.userspace_io_exits++;
+    for (let at = 0; at < bytes; at += size) {
+      let value = device.read(port, size);
+      // It declines: the bus splits the access.
+      if (value < 0) value = vcpu.userspace?.read(port, size) ?? 0;
+      storeElement(data, at, size, value);
+    }
+    writePlain(cpu, ea, data, bytes);
+    cpu.inlineUserspaceExits++;
     this.#countEmulations(1);
     if (insn.addrMask === -1) {
       cpu.gpr[EDI] += bytes;
@@ -141,60 +202,71 @@ export class InlinePio implements InlinePortIo {
   }
 
   /** Elements one by one, each with its own time, until something is due. @returns how many. */
-  #outs(userspace: UserspaceBus, insn: Insn, port: number, size: IoSize, most: number): number {
-    const vcpu = this.#vcpu;
+  #outs(device: IoDevice, insn: Insn, port: number, size: IoSize, most: number): number {
     const cpu = this.#cpu;
-    const { clock } = vcpu.kvm;
+    const clock = this.clock;
+    const { addrMask } = insn;
     const start = clock.ticks;
     const by = (cpu.sysFlags & X86_EFLAGS_DF) !== 0 ? -size : size;
     let done = 0;
     while (done < most) {
-      const ea = cpu.gpr[ESI] & insn.addrMask;
-      if (!isPlainRam(cpu, insn.seg, ea, size, false)) break;
-      const at = plainAddress(cpu, insn.seg, ea);
+      const ea = cpu.gpr[ESI] & addrMask;
+      // Downwards one at a time; upwards as many as lie whole in this page.
+      const room = by < 0 ? 1 : elementsInPage(cpu, insn.seg, ea, size, addrMask);
+      const n = Math.min(room, most - done);
+      if (n === 0 || !isPlainRam(cpu, insn.seg, ea, n * size, false)) break;
+      const from = plainAddress(cpu, insn.seg, ea);
       // The two pages of a crossing may lie anywhere.
-      if ((at & PAGE_MASK) > PAGE_SIZE - size) break;
+      if ((from & PAGE_MASK) > PAGE_SIZE - size) break;
       const { ram } = cpu.mem;
-      let value = ram[at];
-      if (size !== 1) value |= ram[at + 1] << 8;
-      if (size === 4) value = (value | (ram[at + 2] << 16) | (ram[at + 3] << 24)) >>> 0;
-      clock.ticks = start + done;
-      userspace.write(port, size, value);
-      if (insn.addrMask === -1) {
-        cpu.gpr[ESI] += by;
-        cpu.gpr[ECX] -= 1;
+      let i = 0;
+      do {
+        clock.ticks = start + done + i;
+        const value = loadElement(ram, from + i * size, size);
+        if (!device.write(port, size, value)) this.#vcpu.userspace?.write(port, size, value);
+        i++;
+      } while (i < n && cpu.attention === 0);
+      done += i;
+      if (addrMask === -1) {
+        cpu.gpr[ESI] += i * by;
+        cpu.gpr[ECX] -= i;
       } else {
-        cpu.r16[SI] += by;
-        cpu.r16[CX] -= 1;
+        cpu.r16[SI] += i * by;
+        cpu.r16[CX] -= i;
       }
-      done++;
-      if (this.#mustYield()) break;
+      if (cpu.attention !== 0) break;
     }
-    vcpu.stat.userspace_io_exits += done;
+    cpu.inlineUserspaceExits += done;
     this.#countEmulations(done);
     return done;
   }
 
-  #countExits(count: number): void {
-    const { stat } = this.#vcpu;
-    stat.exits += count;
-    stat.byReason[EXIT_REASON_IO_INSTRUCTION] += count;
-    stat.io_exits += count;
-  }
-
   #countEmulations(count: number): void {
-    this.#countExits(count);
+    this.#cpu.inlineExits += count;
     this.#vcpu.stat.insn_emulation += count;
   }
+}
 
-  /** Whether KVM_RUN has to look at something before the next instruction: an interrupt, an earlier alarm, a stop. */
-  #mustYield(): boolean {
-    const vcpu = this.#vcpu;
-    const cpu = this.#cpu;
-    return (
-      cpu.attention !== 0 ||
-      vcpu.kvm.clock.nextDeadlineTick < cpu.ticksAtEntry + cpu.startBudget ||
-      kvmCpuHasInterrupt(vcpu) !== (cpu.interruptWindowExiting !== 0)
-    );
-  }
+/** Writes the destination of INS, which is plain RAM of at most two pages. */
+function writePlain(cpu: Cpu, ea: number, data: Uint8Array, bytes: number): void {
+  const { ram } = cpu.mem;
+  const first = Math.min(bytes, PAGE_SIZE - ((cpu.segBase[SEG_ES] + ea) & PAGE_MASK));
+  let at = plainAddress(cpu, SEG_ES, ea);
+  for (let i = 0; i < first; i++) ram[at + i] = data[i];
+  if (first === bytes) return;
+  at = plainAddress(cpu, SEG_ES, ea + first) - first;
+  for (let i = first; i < bytes; i++) ram[at + i] = data[i];
+}
+
+/** The exits that were spared count as exits: called behind every `runGuest`. */
+export function countInlineExits(vcpu: Vcpu): void {
+  const { cpu, stat } = vcpu;
+  const { inlineExits } = cpu;
+  if (inlineExits === 0) return;
+  stat.exits += inlineExits;
+  stat.byReason[EXIT_REASON_IO_INSTRUCTION] += inlineExits;
+  stat.io_exits += inlineExits;
+  stat.userspace_io_exits += cpu.inlineUserspaceExits;
+  cpu.inlineExits = 0;
+  cpu.inlineUserspaceExits = 0;
 }

@@ -52,6 +52,10 @@ class LapicPort implements LapicVcpu {
   injectNmi(): void {
     kvmInjectNmi(this.#vcpu);
   }
+
+  kick(): void {
+    this.#vcpu.cpu.raiseAttention();
+  }
 }
 
 /** CPUID leaf 1, ECX: the timer knows TSC deadlines. */

@@ -38,7 +38,7 @@ import {
   kvmVcpuReadyForInterruptInjection,
   vcpuHasEvents,
 } from './inject.ts';
-import { exitsAreUnobserved } from './inline-pio.ts';
+import { countInlineExits, exitsAreUnobserved } from './inline-pio.ts';
 import { kvmCpuHasPendingTimer, kvmInjectPendingTimerIrqs } from './irq.ts';
 import type { Vcpu } from './vcpu.ts';
 import { canWakeWithoutInterrupts, kvmApicAcceptEvents } from './vcpu-lapic.ts';
@@ -144,6 +144,7 @@ export function vcpuEnterGuest(vcpu: Vcpu): number {
   const nmis = cpu.pendingNmi;
   const reason = runGuest(cpu, left < MAX_BUDGET ? left | 0 : MAX_BUDGET);
   clock.ticks = cpu.ticksAtEntry + cpu.retired;
+  countInlineExits(vcpu);
   stat.nmi_injections += nmis - cpu.pendingNmi;
   stat.nmi_window_exits += nmis - cpu.pendingNmi;
   if (reason === EXIT_REASON_PREEMPTION_TIMER && clock.ticks < clock.nextDeadlineTick) {

@@ -89,6 +89,7 @@ export class Vm implements KvmShared, VmApi {
 
   constructor(options: VmOptions = {}) {
     this.clock = new VirtualClock(options.ips);
+    this.clock.onEarlier = () => this.#kick();
   }
 
   /** KVM_CHECK_EXTENSION: 0 for no, else yes or how many. */
@@ -142,7 +143,10 @@ export class Vm implements KvmShared, VmApi {
   createIrqchip(): number {
     if (this.pic !== null) return -EEXIST;
     if (this.vcpus.length > 0) return -EINVAL;
-    const pic = new Pic8259({ acceptsPicIntr: () => this.apics.acceptsPicIntr() });
+    const pic = new Pic8259({
+      acceptsPicIntr: () => this.apics.acceptsPicIntr(),
+      onOutput: () => this.#kick(),
+    });
     const bus = this.buses[KVM_PIO_BUS];
     this.fn.kvmIoBusRegisterDev(bus, 0x20, 2, pic.devMaster);
     this.fn.kvmIoBusRegisterDev(bus, 0xa0, 2, pic.devSlave);
@@ -333,6 +337,11 @@ export class Vm implements KvmShared, VmApi {
       vcpu.observed += step;
     }
     this.#connect();
+  }
+
+  /** The vCPUs look at what is due before their next instruction (`kvm_vcpu_kick`). */
+  #kick(): void {
+    for (const { cpu } of this.vcpus) cpu.raiseAttention();
   }
 
   /** Whether anybody waits for the end of an IOAPIC pin's interrupt (`kvm_irq_has_notifier`). */

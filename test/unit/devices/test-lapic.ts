@@ -36,6 +36,7 @@ export class TestLapic {
     quirks: KVM_X86_QUIRK_LINT0_REENABLED | KVM_X86_QUIRK_LAPIC_MMIO_HOLE,
     tscHz: 1_000_000_000,
     readTsc: () => this.clock.ticks,
+    kick: () => {},
     injectNmi: () => {
       this.nmis++;
     },
