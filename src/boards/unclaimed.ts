@@ -34,7 +34,7 @@ export interface UnclaimedState {
 
 /** All ones of a width. */
 export function openBus(size: IoSize): number {
-  return 2 ** (8 * size) - 1;
+  return size === 1 ? 0xff : size === 2 ? 0xffff : 0xffff_ffff;
 }
 
 /** The end of the line for accesses. */

@@ -123,8 +123,10 @@ function writeMask(pic: KvmPic, s: KvmPicState, val: number): void {
   const changed = s.imr ^ val;
   const firstPin = s === pic.state.pics[0] ? 0 : 8;
   s.imr = val;
-  for (let irq = 0; irq < 8; irq++) {
-    if ((changed & (1 << irq)) !== 0) pic.fireMaskNotifiers(firstPin + irq, (val & (1 << irq)) !== 0);
+  if (changed !== 0) {
+    for (let irq = 0; irq < 8; irq++) {
+      if ((changed & (1 << irq)) !== 0) pic.fireMaskNotifiers(firstPin + irq, (val & (1 << irq)) !== 0);
+    }
   }
   pic.fn.picUpdateIrq(pic);
 }
