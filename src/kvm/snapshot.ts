@@ -23,7 +23,7 @@ import type { Vm } from './vm.ts';
 
 /** What the fields of `Cpu` are: see state-fields.ts. */
 export const CPU_FIELDS: FieldSpec = {
-  wiring: ['mem', 'cache', 'window', 'tlbs', 'space', 'tlb', 'runner', 'mmio', 'ioIntercept'],
+  wiring: ['mem', 'cache', 'window', 'tlbs', 'space', 'tlb', 'runner', 'mmio', 'ioIntercept', 'model'],
   references: ['exitInsn'],
   records: ['debug', 'ioRefusal'],
 };
