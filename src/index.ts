@@ -21,7 +21,7 @@ export type { KvmTracepoints, UserspaceBus } from './emulate/kvm-vcpu.ts';
 export { EmulatorError, type EmulatorErrorCode } from './errors.ts';
 export type { KvmApi, VcpuApi, VmApi } from './kvm/api.ts';
 export { Eventfd, type EventfdOptions } from './kvm/eventfd.ts';
-export { Kvm } from './kvm/kvm.ts';
+export { type CpuModelName, Kvm } from './kvm/kvm.ts';
 export { orThrow } from './kvm/or-throw.ts';
 export type { VmSnapshot } from './kvm/snapshot.ts';
 export type { Vcpu } from './kvm/vcpu.ts';

@@ -3,12 +3,14 @@
  */
 import type { IoDevice } from '../bus/io-device.ts';
 import type { ByteSink } from '../bus/irq-line.ts';
-import type { Kvm } from '../kvm/kvm.ts';
+import type { CpuModelName, Kvm } from '../kvm/kvm.ts';
 import type { VmSnapshot } from '../kvm/snapshot.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Vm } from '../kvm/vm.ts';
 import type { ExtraDevice } from './extra-devices.ts';
 import type { UnclaimedState } from './unclaimed.ts';
+
+export type { CpuModelName };
 
 /** What happens when a guest touches a port or address that nobody claims. */
 export type UnclaimedPolicy = 'open-bus' | 'warn' | 'error';
@@ -19,6 +21,10 @@ export interface BoardOptions {
   memoryBytes?: number;
   /** Ticks (retired instructions, REP iterations) a second of virtual time. Default 100 M. */
   ips?: number;
+  /** The processor: `486`, `p6` or `max`. Default: that of {@link kvm}, `max`. */
+  cpu?: CpuModelName;
+  /** Whether hot code becomes generated functions; results are the same. Default true. */
+  jit?: boolean;
   /** What the RTC shows at power-on, seconds since 1970-01-01T00:00:00Z. Default {@link DEFAULT_RTC_SECONDS}. */
   rtcSeconds?: number;
   /** Where the UART's bytes go. Default: nowhere. */

@@ -69,7 +69,11 @@ export class Machine implements Board {
     const rtcSeconds = checkedRtcSeconds(options.rtcSeconds ?? DEFAULT_RTC_SECONDS);
     this.name = plan.name;
     const ips = checkedTickRate(options.ips ?? DEFAULT_IPS);
-    this.vm = orThrow((options.kvm ?? new Kvm()).createVm({ ips }), 'KVM_CREATE_VM');
+    const cpu = options.cpu === undefined ? {} : { cpu: options.cpu };
+    this.vm = orThrow(
+      (options.kvm ?? new Kvm()).createVm({ ips, ...cpu, jit: options.jit ?? true }),
+      'KVM_CREATE_VM',
+    );
     const { vm } = this;
     orThrow(vm.createIrqchip(), 'KVM_CREATE_IRQCHIP');
     orThrow(vm.createPit2({ flags: KVM_PIT_SPEAKER_DUMMY }), 'KVM_CREATE_PIT2');

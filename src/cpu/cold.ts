@@ -6,6 +6,7 @@ import type { Insn } from '../decoder/insn.ts';
 import { OP_COUNT, Op } from '../decoder/op.ts';
 import * as arithmetic from './arithmetic.ts';
 import * as bits from './bit-byte.ts';
+import * as bmi from './bmi.ts';
 import * as control from './control-transfer.ts';
 import type { Cpu } from './cpu.ts';
 import * as data from './data-transfer.ts';
@@ -15,6 +16,7 @@ import * as flags from './flag-control.ts';
 import * as fpu from './fpu-escape.ts';
 import { iret } from './interrupt-return.ts';
 import { requirePrivilege } from './privilege.ts';
+import { X86_CR4_UMIP } from './registers.ts';
 import { arpl, larLsl, verrVerw } from './selector-checks.ts';
 import { shiftRotate, shld, shrd } from './shift-rotate.ts';
 import * as stack from './stack-transfer.ts';
@@ -30,6 +32,12 @@ export type ColdOperation = (cpu: Cpu, insn: Insn) => number;
 /** Level 0 only. */
 function privileged(run: ColdOperation): ColdOperation {
   return (cpu, insn) => (requirePrivilege(cpu) ? run(cpu, insn) : COLD_NEXT);
+}
+
+/** CR4.UMIP: level 0 only. */
+function prevented(run: ColdOperation): ColdOperation {
+  return (cpu, insn) =>
+    (cpu.cr4 & X86_CR4_UMIP) === 0 || requirePrivilege(cpu) ? run(cpu, insn) : COLD_NEXT;
 }
 
 /** #UD in real and virtual-8086 mode. */
@@ -48,6 +56,7 @@ const ENTRIES: readonly (readonly [number, ColdOperation])[] = [
   [Op.Shift, shiftRotate], [Op.Shld, shld], [Op.Shrd, shrd],
   [Op.Bt, bits.btImm], [Op.BtReg, bits.btReg], [Op.Bsf, bits.bsf], [Op.Bsr, bits.bsr],
   [Op.Popcnt, bits.popcnt], [Op.Lzcnt, bits.lzcnt], [Op.Tzcnt, bits.tzcnt], [Op.Crc32, bits.crc32], [Op.Setcc, bits.setcc],
+  [Op.Andn, protectedOnly(bmi.andn)], [Op.Bextr, protectedOnly(bmi.bextr)], [Op.Bls, protectedOnly(bmi.bls)],
   [Op.Daa, decimal.daa], [Op.Das, decimal.das], [Op.Aaa, decimal.aaa], [Op.Aas, decimal.aas],
   [Op.Aam, decimal.aam], [Op.Aad, decimal.aad],
   [Op.MovFromSreg, data.movFromSreg], [Op.MovToSreg, data.movToSreg], [Op.Xchg, data.xchg],
@@ -69,14 +78,14 @@ const ENTRIES: readonly (readonly [number, ColdOperation])[] = [
   [Op.Bound, control.bound], [Op.Loope, control.loopcc], [Op.Loopne, control.loopcc], [Op.Jcxz, control.jcxz],
   [Op.Movs, stringOperation], [Op.Cmps, stringOperation], [Op.Stos, stringOperation], [Op.Lods, stringOperation],
   [Op.Scas, stringOperation],
-  [Op.Hlt, privileged(system.hlt)], [Op.Cpuid, system.cpuid], [Op.Rdtsc, system.rdtsc], [Op.Rdmsr, privileged(system.rdmsr)],
+  [Op.Hlt, privileged(system.hlt)], [Op.Cpuid, system.cpuid], [Op.Rdtsc, system.rdtsc], [Op.Rdtscp, system.rdtscp], [Op.Rdmsr, privileged(system.rdmsr)],
   [Op.Wrmsr, privileged(system.wrmsr)], [Op.Rdpmc, privileged(system.rdpmc)],
   [Op.MovFromCr, privileged(system.movFromCr)], [Op.MovToCr, privileged(system.movToCr)], [Op.MovFromDr, privileged(debug.movFromDr)],
   [Op.MovToDr, privileged(debug.movToDr)],
-  [Op.Lgdt, privileged(system.loadTable)], [Op.Lidt, privileged(system.loadTable)], [Op.Sgdt, system.storeTable], [Op.Sidt, system.storeTable],
-  [Op.Smsw, system.smsw], [Op.Lmsw, privileged(system.lmsw)], [Op.Clts, privileged(system.clts)],
+  [Op.Lgdt, privileged(system.loadTable)], [Op.Lidt, privileged(system.loadTable)], [Op.Sgdt, prevented(system.storeTable)], [Op.Sidt, prevented(system.storeTable)],
+  [Op.Smsw, prevented(system.smsw)], [Op.Lmsw, privileged(system.lmsw)], [Op.Clts, privileged(system.clts)],
   [Op.Invd, privileged(system.nothing)], [Op.Invlpg, privileged(system.invlpg)],
-  [Op.Sldt, protectedOnly(storeSystemSegment)], [Op.Str, protectedOnly(storeSystemSegment)],
+  [Op.Sldt, protectedOnly(prevented(storeSystemSegment))], [Op.Str, protectedOnly(prevented(storeSystemSegment))],
   [Op.Lldt, protectedOnly(privileged(lldt))], [Op.Ltr, protectedOnly(privileged(ltr))],
   [Op.Lar, protectedOnly(larLsl)], [Op.Lsl, protectedOnly(larLsl)], [Op.Arpl, protectedOnly(arpl)],
   [Op.Verr, protectedOnly(verrVerw)], [Op.Verw, protectedOnly(verrVerw)],

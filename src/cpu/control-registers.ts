@@ -8,6 +8,7 @@
  * Intel SDM vol. 3A, “Control Registers”, “Paging-Mode Enable”, “PDPTE Registers”, “Operations that Invalidate TLBs and
  * Paging-Structure Caches”.
  */
+import { FEATURE_NX } from '../decoder/features.ts';
 import type { Cpu } from './cpu.ts';
 import { loadPdptrs } from './paging.ts';
 import { privilegeChanged } from './privilege.ts';
@@ -26,8 +27,6 @@ import {
 
 /** CR0 bits that exist: the others read as 0 (ET is always 1). */
 const CR0_MASK = 0xe005003f | 0;
-/** CR4 bits that exist: VME PVI TSD DE PSE PAE MCE PGE PCE. */
-const CR4_MASK = 0x1ff;
 /** CR0 bits whose change reloads the PDPTEs (KVM: `kvm_set_cr0`), and those on which translations depend. */
 const CR0_PDPTR_BITS = X86_CR0_CD | X86_CR0_NW | X86_CR0_PG;
 const CR0_TLB_BITS = X86_CR0_PG | X86_CR0_WP | X86_CR0_PE;
@@ -46,8 +45,13 @@ export function isValidCr0(value: number): boolean {
 }
 
 /** Whether CR4 has only bits that this processor has. */
-export function isValidCr4(value: number): boolean {
-  return (value & ~CR4_MASK) === 0;
+export function isValidCr4(cpu: Cpu, value: number): boolean {
+  return (value & ~cpu.model.cr4Mask) === 0;
+}
+
+/** Whether IA32_EFER may have this value: only NXE exists, and only on a processor with NX. */
+export function isValidEfer(cpu: Cpu, value: number): boolean {
+  return (value & ~((cpu.model.features & FEATURE_NX) !== 0 ? EFER_NX : 0)) === 0;
 }
 
 /** Loads CR0. @returns false for #GP(0). */
@@ -75,7 +79,7 @@ export function setCr3(cpu: Cpu, value: number): boolean {
 
 /** Loads CR4. @returns false for #GP(0). */
 export function setCr4(cpu: Cpu, value: number): boolean {
-  if (!isValidCr4(value)) return false;
+  if (!isValidCr4(cpu, value)) return false;
   const changed = (cpu.cr4 ^ value) & CR4_TLB_BITS;
   if (changed !== 0 && isPae(cpu.cr0, value) && !loadPdptrs(cpu, cpu.cr3)) return false;
   cpu.cr4 = value;
@@ -85,7 +89,7 @@ export function setCr4(cpu: Cpu, value: number): boolean {
 
 /** Loads IA32_EFER, of which only NXE exists. @returns false for #GP(0). */
 export function setEfer(cpu: Cpu, low: number, high: number): boolean {
-  if ((low & ~EFER_NX) !== 0 || high !== 0) return false;
+  if (!isValidEfer(cpu, low) || high !== 0) return false;
   if (cpu.efer !== low) {
     cpu.efer = low;
     cpu.flushTlb();

@@ -4,12 +4,14 @@
  */
 import { DecodeCache } from '../decoder/decode-cache.ts';
 import { type Insn, SEG_CS, SEG_SS, SEG_TR } from '../decoder/insn.ts';
+import type { CpuModel } from './cpu-model.ts';
 import { DebugState } from './debug-state.ts';
 import { FetchWindow } from './fetch-window.ts';
 import type { CodeGenerator } from './generated-code.ts';
 import type { InlinePortIo } from './inline-port-io.ts';
 import { IoRefusal } from './io-refusal.ts';
 import type { GuestMemory } from './memory.ts';
+import { MAX } from './models/max.ts';
 import {
   AR_DB,
   AR_DPL_SHIFT,
@@ -21,6 +23,7 @@ import {
   AR_TYPE_EXPAND_DOWN,
   AR_TYPE_WRITABLE,
   AR_UNUSABLE,
+  EDX,
   GPR_SLOTS,
   X86_CR0_ET,
   X86_CR0_PE,
@@ -83,6 +86,8 @@ export interface IoIntercept {
 export class Cpu {
   readonly mem: GuestMemory;
   readonly cache: DecodeCache;
+  /** Which processor this is. */
+  readonly model: CpuModel;
   readonly window = new FetchWindow();
   /** Where linear addresses lead. */
   readonly tlbs = new Tlbs();
@@ -140,6 +145,8 @@ export class Cpu {
   sysenterCs = 0;
   sysenterEsp = 0;
   sysenterEip = 0;
+  /** IA32_TSC_AUX, what RDTSCP puts into ECX. */
+  tscAux = 0;
   /** KVM_X86_SHADOW_INT_* after STI, MOV SS, POP SS. */
   interruptShadow = 0;
   activityState = ACTIVITY_ACTIVE;
@@ -240,9 +247,10 @@ export class Cpu {
   /** While not null, accesses to pages without memory go here instead of leaving as an EPT violation. */
   mmio: MmioPort | null = null;
 
-  constructor(mem: GuestMemory, cache: DecodeCache = new DecodeCache()) {
+  constructor(mem: GuestMemory, cache: DecodeCache = new DecodeCache(), model: CpuModel = MAX) {
     this.mem = mem;
     this.cache = cache;
+    this.model = model;
     mem.code = cache;
     mem.translations = this.tlbs;
     this.reset();
@@ -252,8 +260,7 @@ export class Cpu {
   reset(): void {
     this.alignmentArmed = 0;
     this.gpr.fill(0);
-    // EDX: family 6 stepping information, as KVM sets it (kvm_vcpu_reset: 0x600).
-    this.gpr[2] = 0x600;
+    this.gpr[EDX] = this.model.resetEdx;
     this.lazy[0] = 1 << 8; // all status flags clear, see flags.ts
     this.lazy[1] = 0x100;
     this.sysFlags = 2;
@@ -277,6 +284,7 @@ export class Cpu {
     this.sysenterCs = 0;
     this.sysenterEsp = 0;
     this.sysenterEip = 0;
+    this.tscAux = 0;
     this.dr.fill(0);
     this.dr[6] = 0xffff0ff0 | 0;
     this.dr[7] = 0x400;

@@ -59,13 +59,13 @@ function decodeAt(cpu: Cpu, cache: DecodeCache, eip: number, page: number): Insn
   const max = bytesInLimit(cpu, eip);
   const inPage = Math.min(max, PAGE_SIZE - at);
   let available = readBytes(cpu, page, at, 0, inPage);
-  let insn = available === 0 ? LOWER_TRUNCATED : lower(bytes, available, cpu.codeIs32);
+  let insn = available === 0 ? LOWER_TRUNCATED : lower(bytes, available, cpu.codeIs32, cpu.model.features);
   let page2 = -1;
   if (insn === LOWER_TRUNCATED && cpu.fault === FAULT_NONE && max > inPage) {
     page2 = codePage(cpu, (linear + inPage) | 0);
     if (page2 < 0) return null;
     available = readBytes(cpu, page2, 0, inPage, max);
-    insn = lower(bytes, available, cpu.codeIs32);
+    insn = lower(bytes, available, cpu.codeIs32, cpu.model.features);
   }
   if (insn === LOWER_TRUNCATED) {
     raise(cpu, GP_VECTOR, 0);

@@ -107,10 +107,10 @@ export function getEflags(cpu: Cpu): number {
   return cpu.sysFlags | getStatusFlags(cpu.lazy);
 }
 
-/** Sets all of EFLAGS as given (bit 1 is always set). Checks nothing. */
+/** Sets all of EFLAGS that the processor has (bit 1 is always set). Checks nothing. */
 export function setEflags(cpu: Cpu, value: number): void {
   setStatusFlags(cpu.lazy, value);
-  cpu.sysFlags = (value & ~STATUS_FLAGS) | X86_EFLAGS_FIXED;
+  cpu.sysFlags = (value & cpu.model.eflagsMask & ~STATUS_FLAGS) | X86_EFLAGS_FIXED;
   cpu.repStarted = 0;
   cpu.attention = 1;
 }

@@ -74,11 +74,15 @@ export const X86_CR0_PG = 1 << 31;
 /** CR4 bits. Intel SDM vol. 3A, “Control Registers”. */
 export const X86_CR4_VME = 1 << 0;
 export const X86_CR4_PVI = 1 << 1;
+export const X86_CR4_TSD = 1 << 2;
 /** DR4 and DR5 are #UD, R/W = 10B in DR7 is an I/O breakpoint. */
 export const X86_CR4_DE = 1 << 3;
 export const X86_CR4_PSE = 1 << 4;
 export const X86_CR4_PAE = 1 << 5;
+export const X86_CR4_MCE = 1 << 6;
 export const X86_CR4_PGE = 1 << 7;
+export const X86_CR4_PCE = 1 << 8;
+export const X86_CR4_UMIP = 1 << 11;
 
 /** IA32_EFER.NXE: execute-disable pages exist. */
 export const EFER_NX = 1 << 11;

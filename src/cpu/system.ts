@@ -22,19 +22,14 @@ import {
   store32,
   storeSized,
 } from './access.ts';
-import { invalidatePage, setCr0, setCr3, setCr4, setEfer } from './control-registers.ts';
+import { invalidatePage, setCr0, setCr3, setCr4 } from './control-registers.ts';
 import { type Cpu, FAULT_NONE } from './cpu.ts';
+import { holdsMsr, readMsr, timeStamp, writeMsr } from './msrs.ts';
 import { readDst, writeReg } from './operand.ts';
-import { EAX, ECX, EDX, GP_VECTOR, UD_VECTOR, X86_CR0_TS } from './registers.ts';
+import { requirePrivilege } from './privilege.ts';
+import { EAX, ECX, EDX, GP_VECTOR, UD_VECTOR, X86_CR0_TS, X86_CR4_TSD } from './registers.ts';
 import { COLD_EXIT, COLD_NEXT } from './status.ts';
 
-/** MSR numbers. */
-const MSR_IA32_TSC = 0x10;
-const MSR_EFER = 0xc0000080 | 0;
-/** MSR_IA32_SYSENTER_*. */
-const MSR_IA32_SYSENTER_CS = 0x174;
-const MSR_IA32_SYSENTER_ESP = 0x175;
-const MSR_IA32_SYSENTER_EIP = 0x176;
 const TWO_32 = 0x1_0000_0000;
 
 /** #UD */
@@ -67,20 +62,28 @@ export function cpuid(cpu: Cpu, insn: Insn): number {
   return COLD_EXIT;
 }
 
-/** The time-stamp counter: one count a tick. */
-function timeStamp(cpu: Cpu): number {
-  return cpu.ticksAtEntry + cpu.retired + cpu.tscOffset;
-}
-
 /** EDX:EAX ← value */
 function writePair(cpu: Cpu, value: number): void {
   cpu.gpr[EAX] = value;
   cpu.gpr[EDX] = Math.floor(value / TWO_32);
 }
 
-/** EDX:EAX ← time-stamp counter (CR4.TSD counts only above CPL 0) */
+/** IF CR4.TSD = 1 and CPL > 0 THEN #GP(0) */
+function mayReadTimeStamp(cpu: Cpu): boolean {
+  return (cpu.cr4 & X86_CR4_TSD) === 0 || requirePrivilege(cpu);
+}
+
+/** EDX:EAX ← time-stamp counter */
 export function rdtsc(cpu: Cpu, _insn: Insn): number {
+  if (mayReadTimeStamp(cpu)) writePair(cpu, timeStamp(cpu));
+  return COLD_NEXT;
+}
+
+/** EDX:EAX ← time-stamp counter; ECX ← IA32_TSC_AUX */
+export function rdtscp(cpu: Cpu, _insn: Insn): number {
+  if (!mayReadTimeStamp(cpu)) return COLD_NEXT;
   writePair(cpu, timeStamp(cpu));
+  cpu.gpr[ECX] = cpu.tscAux;
   return COLD_NEXT;
 }
 
@@ -99,57 +102,18 @@ function leaveForMsr(cpu: Cpu, insn: Insn, exitReason: number): number {
 
 /** EDX:EAX ← MSR[ECX] */
 export function rdmsr(cpu: Cpu, insn: Insn): number {
-  switch (cpu.gpr[ECX]) {
-    case MSR_IA32_TSC:
-      writePair(cpu, timeStamp(cpu));
-      break;
-    case MSR_IA32_SYSENTER_CS:
-      writePair(cpu, cpu.sysenterCs >>> 0);
-      break;
-    case MSR_IA32_SYSENTER_ESP:
-      writePair(cpu, cpu.sysenterEsp >>> 0);
-      break;
-    case MSR_IA32_SYSENTER_EIP:
-      writePair(cpu, cpu.sysenterEip >>> 0);
-      break;
-    case MSR_EFER:
-      writePair(cpu, cpu.efer);
-      break;
-    default:
-      return leaveForMsr(cpu, insn, EXIT_REASON_MSR_READ);
-  }
+  const index = cpu.gpr[ECX];
+  if (!holdsMsr(cpu, index)) return leaveForMsr(cpu, insn, EXIT_REASON_MSR_READ);
+  writePair(cpu, readMsr(cpu, index));
   return COLD_NEXT;
 }
 
-/** MSR[ECX] ← EDX:EAX. Of the SYSENTER MSRs the low 32 bits are kept. */
+/** MSR[ECX] ← EDX:EAX */
 export function wrmsr(cpu: Cpu, insn: Insn): number {
-  const low = cpu.gpr[EAX];
-  switch (cpu.gpr[ECX]) {
-    case MSR_IA32_TSC:
-      writeTsc(cpu);
-      break;
-    case MSR_IA32_SYSENTER_CS:
-      cpu.sysenterCs = low;
-      break;
-    case MSR_IA32_SYSENTER_ESP:
-      cpu.sysenterEsp = low;
-      break;
-    case MSR_IA32_SYSENTER_EIP:
-      cpu.sysenterEip = low;
-      break;
-    case MSR_EFER:
-      if (!setEfer(cpu, low, cpu.gpr[EDX])) raise(cpu, GP_VECTOR, 0);
-      break;
-    default:
-      return leaveForMsr(cpu, insn, EXIT_REASON_MSR_WRITE);
-  }
+  const { gpr } = cpu;
+  if (!holdsMsr(cpu, gpr[ECX])) return leaveForMsr(cpu, insn, EXIT_REASON_MSR_WRITE);
+  if (!writeMsr(cpu, gpr[ECX], gpr[EAX], gpr[EDX])) raise(cpu, GP_VECTOR, 0);
   return COLD_NEXT;
-}
-
-function writeTsc(cpu: Cpu): void {
-  // Bits above 2^53 cannot be kept: virtual time never reaches them.
-  const value = (cpu.gpr[EAX] >>> 0) + ((cpu.gpr[EDX] >>> 0) % 0x200000) * TWO_32;
-  cpu.tscOffset = value - (cpu.ticksAtEntry + cpu.retired);
 }
 
 /** There are no performance counters. */

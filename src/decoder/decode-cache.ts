@@ -198,6 +198,8 @@ export class DecodeCache {
     for (let i = from; i <= to; i++) hit |= own.covered[i];
     if (hit === 0) return;
     if (own.generated.length !== 0) own.kill(from, to);
+    own.barren.clear();
+    own.wanted.clear();
     const first = Math.max(0, from - MAX_INSN_LEN + 1);
     for (let d = 0; d < 2; d++) {
       const insns = own.insns[d as 0 | 1];

@@ -1,6 +1,7 @@
 /**
  * Lowering: bytes → {@link Insn}. iced-x86 decodes; this file picks the dense operation and the operand recipe.
  */
+import { ALL_FEATURES, FEATURE_CR4 } from './features.ts';
 import {
   codeByName,
   codeName,
@@ -61,7 +62,15 @@ interface Lowering {
   readonly row: OpRow;
   /** Bytes of the operand, from the name (`rm16_imm8` → 2). */
   readonly size: number;
+  /** What a processor without the row's feature executes instead; undefined: #UD. */
+  readonly older: Lowering | undefined;
 }
+
+/** Rows whose F3 prefix means nothing to a processor without the feature, and what is left then. */
+const WITHOUT_F3: ReadonlyMap<string, string> = new Map([
+  ['Tzcnt', 'Bsf'],
+  ['Lzcnt', 'Bsr'],
+]);
 
 /** Operand size in bytes from the tail of a code name; 0 when the name does not say. */
 function sizeFromName(name: string): number {
@@ -82,8 +91,22 @@ for (const row of OP_TABLE) {
   for (const name of codeNames(row)) {
     const code = codeByName(name);
     if (code === undefined) throw new Error(`op-table: iced-x86 has no code ${name}`);
-    lowerings[code] = { row, size: sizeFromName(name) };
+    const older = WITHOUT_F3.get(row.name);
+    const olderCode = older === undefined ? undefined : codeByName(name.replace(row.name, older));
+    lowerings[code] = {
+      row,
+      size: sizeFromName(name),
+      // The older rows stand first in the table.
+      older: olderCode === undefined ? undefined : lowerings[olderCode],
+    };
   }
+}
+
+/** What `code` is on a processor with these features. */
+function loweringOf(code: number, features: number): Lowering | undefined {
+  const lowering = lowerings[code];
+  if (lowering === undefined || (lowering.row.feature & ~features) === 0) return lowering;
+  return lowering.older;
 }
 
 /** Every code number that the table names, for docs, coverage and generators. */
@@ -231,7 +254,7 @@ function pickOp(insn: Insn, row: OpRow, name: string): void {
 }
 
 /** Row-specific fields that the generic recipe does not cover. */
-function finish(insn: Insn, row: OpRow): void {
+function finish(insn: Insn, row: OpRow, features: number): void {
   switch (row.op) {
     case Op.Movsx:
       insn.imm2 = raw.kind[1] === KIND_REG8 || raw.memSize === 1 ? 1 : 2;
@@ -246,6 +269,15 @@ function finish(insn: Insn, row: OpRow): void {
             : raw.kind[1] === KIND_REG16
               ? 2
               : 4;
+      return;
+    case Op.Andn:
+      // imm2: the operand that is inverted (VEX.vvvv), always a register.
+      insn.imm2 = raw.reg[1];
+      if (raw.kind[2] === KIND_REG32) insn.src = raw.reg[2];
+      return;
+    case Op.Bextr:
+      // imm2: start and length (VEX.vvvv).
+      insn.imm2 = raw.reg[2];
       return;
     case Op.Imul2:
       insn.imm2 = raw.opCount === 3 ? 1 : 0;
@@ -312,6 +344,7 @@ function finish(insn: Insn, row: OpRow): void {
     case Op.MovFromCr: {
       const cr = row.op === Op.MovToCr ? raw.reg[0] : raw.reg[1];
       if (cr !== 0 && cr !== 2 && cr !== 3 && cr !== 4) insn.op = Op.Undefined;
+      if (cr === 4 && (features & FEATURE_CR4) === 0) insn.op = Op.Undefined;
       return;
     }
     case Op.MovToDr:
@@ -368,10 +401,16 @@ export const LOWER_TRUNCATED = null;
  *
  * @param len bytes available, at most {@link MAX_INSN_LEN} are used.
  * @param is32 CS.D: default operand and address size.
+ * @param features FEATURE_* of the processor.
  * @returns the instruction; {@link LOWER_TRUNCATED} when fewer than 15 bytes are available and they end inside it.
  * An encoding that is not in the table comes back as `Op.Undefined`, one longer than 15 bytes as `Op.TooLong`.
  */
-export function lower(bytes: Uint8Array, len: number, is32: number): Insn | null {
+export function lower(
+  bytes: Uint8Array,
+  len: number,
+  is32: number,
+  features: number = ALL_FEATURES,
+): Insn | null {
   const n = Math.min(len, MAX_INSN_LEN);
   for (let i = 0; i < n; i++) scratch[i] = bytes[i];
   const bitness = is32 !== 0 ? 32 : 16;
@@ -385,7 +424,7 @@ export function lower(bytes: Uint8Array, len: number, is32: number): Insn | null
   if (status !== DECODE_OK && n === MAX_INSN_LEN && isTooLong(bitness)) {
     return new Insn(Op.TooLong, MAX_INSN_LEN, 0);
   }
-  const lowering = status === DECODE_OK && !isEsc ? lowerings[code] : undefined;
+  const lowering = status === DECODE_OK && !isEsc ? loweringOf(code, features) : undefined;
   const insn = isEsc ? lowerEsc() : new Insn(Op.Undefined, Math.max(1, rawLen), code);
   insn.opSize = (is32 !== 0) !== (prefixes.has66 !== 0) ? 4 : 2;
   insn.addrMask = (is32 !== 0) !== (prefixes.has67 !== 0) ? -1 : 0xffff;
@@ -397,6 +436,6 @@ export function lower(bytes: Uint8Array, len: number, is32: number): Insn | null
   insn.src = lowering.row.op === Op.Shift ? REG8_ZERO : zeroSlot(insn.size);
   fillOperands(insn);
   pickOp(insn, lowering.row, codeName(raw.code));
-  finish(insn, lowering.row);
+  finish(insn, lowering.row, features);
   return insn;
 }

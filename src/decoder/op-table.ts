@@ -4,6 +4,7 @@
  *
  * `forms` are the tails of iced's `Code` names: `rm16_r16` of row `Add` is `Code.Add_rm16_r16`.
  */
+import * as f from './features.ts';
 import { ALU_ADC, ALU_ADD, ALU_AND, ALU_CMP, ALU_OR, ALU_SBB, ALU_SUB, ALU_TEST, ALU_XOR, Op } from './op.ts';
 
 /** How lower.ts chooses the final operation from `op`. */
@@ -33,6 +34,8 @@ export interface OpRow {
   readonly pick: number;
   /** `Insn.sub`. */
   readonly sub: number;
+  /** FEATURE_* that a processor must have, or it is #UD; 0: every processor has it. */
+  readonly feature: number;
 }
 
 const row = (name: string, forms: string, op: number, pick: number = PICK_PLAIN, sub = 0): OpRow => ({
@@ -41,6 +44,13 @@ const row = (name: string, forms: string, op: number, pick: number = PICK_PLAIN,
   op,
   pick,
   sub,
+  feature: 0,
+});
+
+/** A row of instructions that came with a feature. */
+const since = (feature: number, name: string, forms: string, op: number, sub = 0): OpRow => ({
+  ...row(name, forms, op, PICK_PLAIN, sub),
+  feature,
 });
 
 const RM_R = 'rm8_r8 rm16_r16 rm32_r32';
@@ -79,8 +89,8 @@ export const OP_TABLE: readonly OpRow[] = [
   row('Imul',  `${R_RM} r16_rm16_imm16 r32_rm32_imm32 r16_rm16_imm8 r32_rm32_imm8`, Op.Imul2),
   row('Div',   RM, Op.Div),
   row('Idiv',  RM, Op.Idiv),
-  row('Adcx',  'r32_rm32', Op.Adcx),
-  row('Adox',  'r32_rm32', Op.Adox),
+  since(f.FEATURE_ADX, 'Adcx',  'r32_rm32', Op.Adcx),
+  since(f.FEATURE_ADX, 'Adox',  'r32_rm32', Op.Adox),
   row('Rol',   SHIFT, Op.Shift, PICK_PLAIN, 0),
   row('Ror',   SHIFT, Op.Shift, PICK_PLAIN, 1),
   row('Rcl',   SHIFT, Op.Shift, PICK_PLAIN, 2),
@@ -101,10 +111,15 @@ export const OP_TABLE: readonly OpRow[] = [
   row('Btc',   'rm16_r16 rm32_r32', Op.BtReg, PICK_PLAIN, 3),
   row('Bsf',   R_RM, Op.Bsf),
   row('Bsr',   R_RM, Op.Bsr),
-  row('Popcnt', R_RM, Op.Popcnt),
-  row('Lzcnt', R_RM, Op.Lzcnt),
-  row('Tzcnt', R_RM, Op.Tzcnt),
-  row('Crc32', 'r32_rm8 r32_rm16 r32_rm32', Op.Crc32),
+  since(f.FEATURE_POPCNT, 'Popcnt', R_RM, Op.Popcnt),
+  since(f.FEATURE_LZCNT, 'Lzcnt', R_RM, Op.Lzcnt),
+  since(f.FEATURE_BMI1, 'Tzcnt', R_RM, Op.Tzcnt),
+  since(f.FEATURE_CRC32, 'Crc32', 'r32_rm8 r32_rm16 r32_rm32', Op.Crc32),
+  since(f.FEATURE_BMI1, 'VEX_Andn', 'r32_r32_rm32', Op.Andn),
+  since(f.FEATURE_BMI1, 'VEX_Bextr', 'r32_rm32_r32', Op.Bextr),
+  since(f.FEATURE_BMI1, 'VEX_Blsr', 'r32_rm32', Op.Bls, 1),
+  since(f.FEATURE_BMI1, 'VEX_Blsmsk', 'r32_rm32', Op.Bls, 2),
+  since(f.FEATURE_BMI1, 'VEX_Blsi', 'r32_rm32', Op.Bls, 3),
   row('Daa',   '-', Op.Daa),
   row('Das',   '-', Op.Das),
   row('Aaa',   '-', Op.Aaa),
@@ -116,11 +131,11 @@ export const OP_TABLE: readonly OpRow[] = [
   row('Xchg',  `${RM_R} r16_AX r32_EAX`, Op.Xchg),
   row('Movzx', 'r16_rm8 r32_rm8 r16_rm16 r32_rm16', Op.Movzx, PICK_MOVZX),
   row('Movsx', 'r16_rm8 r32_rm8 r16_rm16 r32_rm16', Op.Movsx),
-  row('Bswap', 'r16 r32', Op.Bswap),
-  row('Xadd',  RM_R, Op.Xadd),
-  row('Cmpxchg', RM_R, Op.Cmpxchg),
-  row('Cmpxchg8b', 'm64', Op.Cmpxchg8b),
-  row('Movbe', 'r16_m16 r32_m32 m16_r16 m32_r32', Op.Movbe),
+  since(f.FEATURE_I486, 'Bswap', 'r16 r32', Op.Bswap),
+  since(f.FEATURE_I486, 'Xadd',  RM_R, Op.Xadd),
+  since(f.FEATURE_I486, 'Cmpxchg', RM_R, Op.Cmpxchg),
+  since(f.FEATURE_CX8, 'Cmpxchg8b', 'm64', Op.Cmpxchg8b),
+  since(f.FEATURE_MOVBE, 'Movbe', 'r16_m16 r32_m32 m16_r16 m32_r32', Op.Movbe),
   row('Cbw',   '-', Op.Cbw),
   row('Cwde',  '-', Op.Cwde),
   row('Cwd',   '-', Op.Cwd),
@@ -216,18 +231,19 @@ export const OP_TABLE: readonly OpRow[] = [
   row('Outsd', 'DX_m32', Op.PortIo, PICK_IO),
   row('Nopw',  '-', Op.Nop),
   row('Nopd',  '-', Op.Nop),
-  row('Nop',   'rm16 rm32', Op.Nop),
+  since(f.FEATURE_NOPL, 'Nop', 'rm16 rm32', Op.Nop),
   row('Pause', '-', Op.Nop),
-  row('Reservednop', 'rm16_r16_0F0D rm32_r32_0F0D rm16_r16_0F18 rm32_r32_0F18 rm16_r16_0F19 rm32_r32_0F19 rm16_r16_0F1A rm32_r32_0F1A rm16_r16_0F1B rm32_r32_0F1B rm16_r16_0F1C rm32_r32_0F1C rm16_r16_0F1D rm32_r32_0F1D rm16_r16_0F1E rm32_r32_0F1E rm16_r16_0F1F rm32_r32_0F1F', Op.Nop),
-  row('Prefetch', 'm8', Op.Nop),
-  row('Prefetchw', 'm8', Op.Nop),
-  row('Prefetchwt1', 'm8', Op.Nop),
+  since(f.FEATURE_NOPL, 'Reservednop', 'rm16_r16_0F0D rm32_r32_0F0D rm16_r16_0F18 rm32_r32_0F18 rm16_r16_0F19 rm32_r32_0F19 rm16_r16_0F1A rm32_r32_0F1A rm16_r16_0F1B rm32_r32_0F1B rm16_r16_0F1C rm32_r32_0F1C rm16_r16_0F1D rm32_r32_0F1D rm16_r16_0F1E rm32_r32_0F1E rm16_r16_0F1F rm32_r32_0F1F', Op.Nop),
+  since(f.FEATURE_NOPL, 'Prefetch', 'm8', Op.Nop),
+  since(f.FEATURE_NOPL, 'Prefetchw', 'm8', Op.Nop),
+  since(f.FEATURE_NOPL, 'Prefetchwt1', 'm8', Op.Nop),
   row('Hlt',   '-', Op.Hlt),
-  row('Cpuid', '-', Op.Cpuid),
-  row('Rdtsc', '-', Op.Rdtsc),
-  row('Rdmsr', '-', Op.Rdmsr),
-  row('Wrmsr', '-', Op.Wrmsr),
-  row('Rdpmc', '-', Op.Rdpmc),
+  since(f.FEATURE_CPUID, 'Cpuid', '-', Op.Cpuid),
+  since(f.FEATURE_TSC, 'Rdtsc', '-', Op.Rdtsc),
+  since(f.FEATURE_RDTSCP, 'Rdtscp', '-', Op.Rdtscp),
+  since(f.FEATURE_MSR, 'Rdmsr', '-', Op.Rdmsr),
+  since(f.FEATURE_MSR, 'Wrmsr', '-', Op.Wrmsr),
+  since(f.FEATURE_RDPMC, 'Rdpmc', '-', Op.Rdpmc),
   row('Mov',   'r32_cr', Op.MovFromCr),
   row('Mov',   'cr_r32', Op.MovToCr),
   row('Mov',   'r32_dr', Op.MovFromDr),
@@ -239,9 +255,9 @@ export const OP_TABLE: readonly OpRow[] = [
   row('Smsw',  SYS_RM, Op.Smsw),
   row('Lmsw',  SYS_RM, Op.Lmsw),
   row('Clts',  '-', Op.Clts),
-  row('Invd',  '-', Op.Invd),
-  row('Wbinvd', '-', Op.Invd),
-  row('Invlpg', 'm', Op.Invlpg),
+  since(f.FEATURE_I486, 'Invd',  '-', Op.Invd),
+  since(f.FEATURE_I486, 'Wbinvd', '-', Op.Invd),
+  since(f.FEATURE_I486, 'Invlpg', 'm', Op.Invlpg),
   row('Sldt',  SYS_RM, Op.Sldt),
   row('Str',   SYS_RM, Op.Str),
   row('Lldt',  SYS_RM, Op.Lldt),
@@ -251,12 +267,12 @@ export const OP_TABLE: readonly OpRow[] = [
   row('Lar',   'r16_rm16 r32_r32m16', Op.Lar),
   row('Lsl',   'r16_rm16 r32_r32m16', Op.Lsl),
   row('Arpl',  'rm16_r16 r32m16_r32', Op.Arpl),
-  row('Sysenter', '-', Op.Sysenter),
-  row('Sysexitd', '-', Op.Sysexit),
+  since(f.FEATURE_SEP, 'Sysenter', '-', Op.Sysenter),
+  since(f.FEATURE_SEP, 'Sysexitd', '-', Op.Sysexit),
   row('Wait',  '-', Op.Wait),
   ...CONDITIONS.map((cc, n) => row(`J${cc}`, REL, Op.Jo + n)),
   ...CONDITIONS.map((cc, n) => row(`Set${cc}`, 'rm8', Op.Setcc, PICK_PLAIN, n)),
-  ...CONDITIONS.map((cc, n) => row(`Cmov${cc}`, R_RM, Op.Cmov, PICK_PLAIN, n)),
+  ...CONDITIONS.map((cc, n) => since(f.FEATURE_CMOV, `Cmov${cc}`, R_RM, Op.Cmov, n)),
 ];
 
 /** Every `Code` name of a row. */

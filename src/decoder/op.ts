@@ -234,12 +234,17 @@ export const Op = {
   Lsl: 232,
   Arpl: 233,
   Sysexit: 234,
+  Rdtscp: 235,
+  // BMI1. `sub` of Bls: the ModRM reg field.
+  Andn: 236,
+  Bextr: 237,
+  Bls: 238,
 } as const;
 
 /** Operations below this number are cases of the hot switch. */
 export const HOT_OPS = 96;
 /** Size of a table indexed by operation. */
-export const OP_COUNT = 235;
+export const OP_COUNT = 239;
 
 /** `Insn.sub` of the ALU groups: the ModRM reg field of opcodes 80–83; TEST follows. */
 export const ALU_ADD = 0;

@@ -1,5 +1,5 @@
 /**
- * `struct kvm_cpuid2`, `kvm_msrs`, `kvm_enable_cap` (Linux: arch/x86/include/uapi/asm/kvm.h, include/uapi/linux/kvm.h).
+ * `struct kvm_cpuid2`, `kvm_msr_list`, `kvm_msrs`, `kvm_enable_cap` (Linux: arch/x86/include/uapi/asm/kvm.h, include/uapi/linux/kvm.h).
  */
 import type { KvmCpuidEntry2, KvmEnableCap, KvmMsrEntry } from '../uapi/kvm.ts';
 import { SIZEOF } from './ioctl-numbers.ts';
@@ -44,6 +44,17 @@ export function packCpuid2(entries: readonly Readonly<KvmCpuidEntry2>[]): Struct
     view.setU32(at + 24, entry.edx);
   });
   return view;
+}
+
+/** An empty list with room for `count` numbers: what KVM_GET_MSR_INDEX_LIST wants to be asked with. */
+export function msrListRequest(count: number): StructView {
+  const view = new StructView(SIZEOF.kvm_msr_list + 4 * count);
+  view.setU32(0, count);
+  return view;
+}
+
+export function unpackMsrList(view: StructView): number[] {
+  return Array.from({ length: view.u32(0) }, (_, i) => view.u32(SIZEOF.kvm_msr_list + 4 * i));
 }
 
 export function packMsrs(entries: readonly Readonly<KvmMsrEntry>[]): StructView {

@@ -6,7 +6,7 @@
 import type { KvmApi, OrErrno } from '../kvm/api.ts';
 import { EINVAL, ENOMEM } from '../uapi/errno.ts';
 import type { KvmCpuidEntry2 } from '../uapi/kvm.ts';
-import { cpuidRequest, unpackCpuid2 } from './cpuid-struct.ts';
+import { cpuidRequest, msrListRequest, unpackCpuid2, unpackMsrList } from './cpuid-struct.ts';
 import { EFD_CLOEXEC, EFD_NONBLOCK, HostEventfd } from './host-eventfd.ts';
 import { HostFile } from './host-file.ts';
 import { HostVm } from './host-vm.ts';
@@ -17,6 +17,8 @@ const DEVICE = '/dev/kvm';
 const KVM_API_VERSION = 12;
 /** More entries than any kernel has (KVM_MAX_CPUID_ENTRIES). */
 const MAX_CPUID_ENTRIES = 256;
+/** More than any kernel lists. */
+const MAX_MSRS = 1024;
 const PAGE_SIZE = 4096;
 
 /** Why there is no {@link HostKvm}: one line for people. */
@@ -72,6 +74,12 @@ export class HostKvm extends HostFile implements KvmApi {
     const view = cpuidRequest(MAX_CPUID_ENTRIES);
     const r = this.ioctlStruct(IOCTL.KVM_GET_SUPPORTED_CPUID, view);
     return r < 0 ? r : unpackCpuid2(view);
+  }
+
+  getMsrIndexList(): OrErrno<number[]> {
+    const view = msrListRequest(MAX_MSRS);
+    const r = this.ioctlStruct(IOCTL.KVM_GET_MSR_INDEX_LIST, view);
+    return r < 0 ? r : unpackMsrList(view);
   }
 
   allocateMemory(size: number): OrErrno<Uint8Array> {

@@ -49,6 +49,7 @@ export const SIZEOF = {
   kvm_debugregs: 128,
   kvm_enable_cap: 104,
   kvm_lapic_state: 1024,
+  kvm_msr_list: 4,
   kvm_msrs: 8,
   kvm_msr_entry: 16,
 } as const;
@@ -57,6 +58,7 @@ export const SIZEOF = {
 export const IOCTL = {
   KVM_GET_API_VERSION:           io(0x00),
   KVM_CREATE_VM:                 io(0x01),
+  KVM_GET_MSR_INDEX_LIST:        iowr(0x02, SIZEOF.kvm_msr_list),
   KVM_CHECK_EXTENSION:           io(0x03),
   KVM_GET_VCPU_MMAP_SIZE:        io(0x04),
   KVM_GET_SUPPORTED_CPUID:       iowr(0x05, SIZEOF.kvm_cpuid2),

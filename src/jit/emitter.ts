@@ -3,7 +3,7 @@
  * template is made of.
  *
  * Names in generated code: `r0`–`r7` guest registers (int32), `fr` and `fa` the lazy flags (cpu/flags.ts), `left` the ticks left,
- * `s<n>` segment bases, `b<n>` segment bounds (index of `Cpu.segBound`), `tlb`, `ram`, `view`.
+ * `base<n>` segment bases, `bound<n>` segment bounds (index of `Cpu.segBound`), `tlb`, `ram`, `view`.
  */
 import type { InlinePortIo } from '../cpu/inline-port-io.ts';
 import type { Insn } from '../decoder/insn.ts';
@@ -118,11 +118,11 @@ export class Emitter {
 
   segment(seg: number): string {
     this.segments.add(seg);
-    return `s${seg}`;
+    return `base${seg}`;
   }
 
   bound(index: number): string {
     this.bounds.add(index);
-    return `b${index}`;
+    return `bound${index}`;
   }
 }

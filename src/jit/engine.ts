@@ -23,12 +23,19 @@ import { undefer } from './deferred-flags.ts';
 import { FunctionText, type Generated } from './generate.ts';
 import { convertIfs } from './if-conversion.ts';
 
-/** How often the interpreter comes to a head before code is generated there. */
-export const DEFAULT_THRESHOLD = 40;
-/** A page whose generated code has died so often stays with the interpreter: it changes too much. */
-const MAX_DEATHS = 64;
-/** Functions made at all; then the interpreter does the rest. */
-const MAX_FUNCTIONS = 20_000;
+/** When the engine generates code. */
+export interface JitOptions {
+  /** How often the interpreter comes to a head before code is generated there. Default 40. */
+  readonly threshold?: number;
+  /** A page whose generated code has died so often stays with the interpreter: it changes too much. Default 64. */
+  readonly maxDeaths?: number;
+  /** Functions made at all; then the interpreter does the rest. Default 20,000. */
+  readonly maxFunctions?: number;
+}
+
+const DEFAULT_THRESHOLD = 40;
+const DEFAULT_MAX_DEATHS = 64;
+const DEFAULT_MAX_FUNCTIONS = 20_000;
 
 const SIGN = 1 << 31;
 const PAGE_SIZE = 1 << PAGE_SHIFT;
@@ -90,6 +97,8 @@ export function canGenerate(): boolean {
 export class Jit implements CodeGenerator {
   readonly #enter = new Insn(Op.Generated, 1, 0);
   readonly #threshold: number;
+  readonly #maxDeaths: number;
+  readonly #maxFunctions: number;
   #chosen: GeneratedFunction | null = null;
   /** The head whose function has just done nothing: its instruction is the interpreter's this time. */
   #skip: Head | null = null;
@@ -98,8 +107,10 @@ export class Jit implements CodeGenerator {
   /** The text of each function, for people; null: not kept. */
   texts: string[] | null = null;
 
-  constructor(threshold: number = DEFAULT_THRESHOLD) {
-    this.#threshold = threshold;
+  constructor(options: JitOptions = {}) {
+    this.#threshold = options.threshold ?? DEFAULT_THRESHOLD;
+    this.#maxDeaths = options.maxDeaths ?? DEFAULT_MAX_DEATHS;
+    this.#maxFunctions = options.maxFunctions ?? DEFAULT_MAX_FUNCTIONS;
   }
 
   arrive(cpu: Cpu, page: CodePage, head: Head, eip: number, at: number): Insn {
@@ -151,7 +162,9 @@ export class Jit implements CodeGenerator {
     if (++head.heat < this.#threshold) return null;
     head.heat = 0;
     const made =
-      page.deaths < MAX_DEATHS && this.functions < MAX_FUNCTIONS ? this.#generate(cpu, page, eip, at) : null;
+      page.deaths < this.#maxDeaths && this.functions < this.#maxFunctions
+        ? this.#generate(cpu, page, eip, at)
+        : null;
     if (made === null) {
       const is32 = cpu.codeIs32 as 0 | 1;
       page.giveUp(is32, at);
@@ -223,7 +236,7 @@ ${text}
       if (byte < 0) return null;
       bytes[i] = byte;
     }
-    const insn = lower(bytes, MAX_INSN_LEN, is32);
+    const insn = lower(bytes, MAX_INSN_LEN, is32, cpu.model.features);
     if (insn === null) return null;
     cache.add(page.page, is32, at, insn);
     if ((mem.pageFlags[page.page] & PAGE_HAS_CODE) === 0) mem.restrict(page.page, 1, PAGE_HAS_CODE);

@@ -88,8 +88,8 @@ export class FunctionText {
       'let eip = 0, fr = lazy[0], fa = lazy[1];',
       ...(this.#entryFlags.size === 0 ? [] : ['let fk = 0, f1 = fr, f2 = fa;']),
       ...regs.map((n) => `let r${n} = gpr[${n}];`),
-      ...[...e.segments].map((n) => `const s${n} = segBase[${n}];`),
-      ...[...e.bounds].map((n) => `const b${n} = segBound[${n}];`),
+      ...[...e.segments].map((n) => `const base${n} = segBase[${n}];`),
+      ...[...e.bounds].map((n) => `const bound${n} = segBound[${n}];`),
       ...(insns.some((insn) => insn.op === Op.PortIo) ? ['const io = cpu.inlineIo;'] : []),
     ];
     const body = e.lines.join('\n').replaceAll(SAVE, save).replaceAll(LOAD, load);

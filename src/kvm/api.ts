@@ -44,6 +44,10 @@ export interface KvmApi {
   checkExtension(cap: number): number;
   /** KVM_GET_VCPU_MMAP_SIZE: bytes of `VcpuApi.run.buffer`. */
   getVcpuMmapSize(): number;
+  /** KVM_GET_SUPPORTED_CPUID. */
+  getSupportedCpuid(): OrErrno<KvmCpuidEntry2[]>;
+  /** KVM_GET_MSR_INDEX_LIST: what a VMM saves and restores. */
+  getMsrIndexList(): OrErrno<number[]>;
   /**
    * `mmap`: zeroed host memory that a memory region can use; page-aligned on a real kernel.
    *

@@ -1,9 +1,10 @@
 /**
  * KVM_CREATE_VCPU, from the generic code over x86's to the vendor's (Linux: virt/kvm/kvm_main.c, arch/x86/kvm/x86.c).
  */
-import { X86_CR0_CD, X86_CR0_NW } from '../cpu/registers.ts';
+import { EDX, X86_CR0_CD, X86_CR0_NW } from '../cpu/registers.ts';
 import { COMPLETE_NONE } from '../emulate/kvm-vcpu.ts';
 import { EEXIST, EINVAL } from '../uapi/errno.ts';
+import { cpuidEntry2Find } from '../vmx/cpuid.ts';
 import { VMX_X86_OPS } from '../vmx/vmx-x86-ops.ts';
 import { enabledQuirks, KVM_MAX_VCPU_IDS, KVM_MAX_VCPUS } from './capabilities.ts';
 import { isU32 } from './ioctl-args.ts';
@@ -55,6 +56,9 @@ export function kvmVcpuReset(vcpu: Vcpu, initEvent: boolean): void {
   vcpu.isUninitialized = false;
   vcpu.completeUserspaceIo = COMPLETE_NONE;
   vcpu.fn[VMX_X86_OPS.vcpu_reset](vcpu);
+  // KVM: EDX is the signature that userspace has set; before that the model's.
+  const signature = cpuidEntry2Find(vcpu.cpuidEntries ?? [], 1, 0)?.eax;
+  if (signature !== undefined) cpu.gpr[EDX] = signature;
   if (initEvent) cpu.cr0 = (cpu.cr0 & ~(X86_CR0_CD | X86_CR0_NW)) | cacheBits;
 }
 

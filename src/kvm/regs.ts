@@ -2,7 +2,7 @@
  * KVM_GET_REGS, KVM_SET_REGS, KVM_GET_SREGS, KVM_SET_SREGS: the processor's state in KVM's structures
  * (Linux: arch/x86/kvm/x86.c, `__get_regs`, `__set_regs`, `__get_sregs`, `__set_sregs`).
  */
-import { isValidCr4 } from '../cpu/control-registers.ts';
+import { isValidCr4, isValidEfer } from '../cpu/control-registers.ts';
 import { type Cpu, FAULT_NONE } from '../cpu/cpu.ts';
 import { getEflags, setEflags } from '../cpu/flags.ts';
 import { loadPdptrs } from '../cpu/paging.ts';
@@ -21,7 +21,6 @@ import {
   ECX,
   EDI,
   EDX,
-  EFER_NX,
   EFLAGS_MASK,
   ESI,
   ESP,
@@ -141,15 +140,15 @@ const APIC_BASE_RESERVED = 0x6ff;
 const CR8_MAX = 15;
 
 /**
- * What a processor without long mode takes.
+ * What this processor, which has no long mode, takes.
  *
  * @kvm kvm_is_valid_sregs(vcpu, sregs) arch/x86/kvm/x86.c
  */
-export function kvmIsValidSregs(sregs: Readonly<KvmSregs>): boolean {
+export function kvmIsValidSregs(cpu: Cpu, sregs: Readonly<KvmSregs>): boolean {
   const { cr0 } = sregs;
   if ((cr0 & X86_CR0_PG) !== 0 && (cr0 & X86_CR0_PE) === 0) return false;
   if ((cr0 & X86_CR0_NW) !== 0 && (cr0 & X86_CR0_CD) === 0) return false;
-  if (!isValidCr4(sregs.cr4) || (sregs.efer & ~EFER_NX) !== 0 || sregs.cs.l !== 0) return false;
+  if (!isValidCr4(cpu, sregs.cr4) || !isValidEfer(cpu, sregs.efer) || sregs.cs.l !== 0) return false;
   return (sregs.apic_base & APIC_BASE_RESERVED) === 0 && sregs.cr8 >= 0 && sregs.cr8 <= CR8_MAX;
 }
 
@@ -160,7 +159,7 @@ export function kvmIsValidSregs(sregs: Readonly<KvmSregs>): boolean {
  * @returns 0, or −EINVAL for what no processor takes; nothing has changed then.
  */
 export function setSregs(cpu: Cpu, sregs: Readonly<KvmSregs>): number {
-  if (!kvmIsValidSregs(sregs)) return -EINVAL;
+  if (!kvmIsValidSregs(cpu, sregs)) return -EINVAL;
   // First CR0: what a segment allows depends on PE.
   cpu.cr0 = sregs.cr0 | 0;
   cpu.cr2 = sregs.cr2 | 0;

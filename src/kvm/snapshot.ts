@@ -13,6 +13,7 @@
  */
 import type { ClockState } from '../bus/clock.ts';
 import type { Cpu } from '../cpu/cpu.ts';
+import type { CpuModelName } from '../cpu/cpu-model.ts';
 import { setDirtyBits } from '../cpu/dirty-log.ts';
 import type { GuestMemory } from '../cpu/memory.ts';
 import { type MemoryVersion, MemoryVersions } from '../cpu/memory-versions.ts';
@@ -23,7 +24,10 @@ import type { Vm } from './vm.ts';
 
 /** What the fields of `Cpu` are: see state-fields.ts. */
 export const CPU_FIELDS: FieldSpec = {
-  wiring: ['mem', 'cache', 'window', 'tlbs', 'space', 'tlb', 'runner', 'mmio', 'ioIntercept', 'inlineIo'],
+  wiring: [
+    ...['mem', 'cache', 'window', 'tlbs', 'space', 'tlb', 'runner', 'mmio', 'ioIntercept', 'model'],
+    ...['inlineIo', 'generator'],
+  ],
   references: ['exitInsn'],
   records: ['debug', 'ioRefusal'],
 };
@@ -52,7 +56,7 @@ export const VCPU_FIELDS: FieldSpec = {
 
 /** What the fields of `Vm` are. */
 export const VM_FIELDS: FieldSpec = {
-  wiring: ['memory', 'buses', 'fn', 'creationFn', 'vcpus', 'clock', 'events', 'apics'],
+  wiring: ['memory', 'buses', 'fn', 'creationFn', 'vcpus', 'clock', 'events', 'apics', 'cpuModel', 'jit'],
   references: [],
   records: [],
 };
@@ -68,6 +72,8 @@ interface VcpuSnapshot {
 /** A machine as it was. Made by {@link takeSnapshot}; good for any number of restores. */
 export interface VmSnapshot {
   readonly ips: number;
+  /** The processor model. */
+  readonly cpu: CpuModelName;
   readonly clock: ClockState;
   readonly vm: FieldsState;
   readonly vcpus: readonly VcpuSnapshot[];
@@ -82,6 +88,7 @@ export function takeSnapshot(vm: Vm): VmSnapshot {
   for (const { cpu } of vm.vcpus) dropDerivedState(cpu, cpu.a20Mask);
   return {
     ips: vm.clock.ips,
+    cpu: vm.cpuModel.name,
     clock: vm.clock.saveState(),
     vm: saveFields(vm, VM_FIELDS),
     vcpus: vm.vcpus.map((vcpu) => ({
@@ -136,6 +143,12 @@ function checkShape(vm: Vm, snapshot: VmSnapshot): void {
     throw new EmulatorError(
       'E_ARGUMENT',
       `snapshot: its machine runs ${snapshot.ips} ticks a second, this one ${vm.clock.ips}`,
+    );
+  }
+  if (vm.cpuModel.name !== snapshot.cpu) {
+    throw new EmulatorError(
+      'E_ARGUMENT',
+      `snapshot: its processor is a ${snapshot.cpu}, the machine's is a ${vm.cpuModel.name}`,
     );
   }
   const ids = vm.vcpus.map((vcpu) => vcpu.id).join();

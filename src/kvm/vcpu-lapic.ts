@@ -62,11 +62,11 @@ class LapicPort implements LapicVcpu {
 const FEATURE_TSC_DEADLINE_TIMER = 1 << 24;
 
 /**
- * KVM_SET_CPUID2: LVTT has the mode bits that CPUID tells of.
+ * KVM_SET_CPUID2, or a processor model: LVTT has the mode bits that CPUID tells of.
  *
  * @kvm kvm_vcpu_after_set_cpuid(vcpu) arch/x86/kvm/cpuid.c (as setTimerModeMask: the local APIC's part)
  */
-export function setTimerModeMask(apic: Lapic, entries: readonly KvmCpuidEntry2[]): void {
+export function setTimerModeMask(apic: Lapic, entries: readonly Readonly<KvmCpuidEntry2>[]): void {
   const ecx = entries.find((entry) => entry.function === 1)?.ecx ?? 0;
   const hasDeadlines = (ecx & FEATURE_TSC_DEADLINE_TIMER) !== 0;
   apic.state.timer_mode_mask = hasDeadlines ? APIC_LVT_TIMER_MODE_MASK : APIC_LVT_TIMER_PERIODIC;

@@ -10,9 +10,6 @@ import { isStruct, isU32, toU64 } from './ioctl-args.ts';
 import { hasIntegers } from './struct-checks.ts';
 
 const U32_END = 0x1_0000_0000;
-const MSR_IA32_TSC = 0x10;
-/** The TSC is a double: 53 bits. */
-const TSC_BITS = 53;
 /** `MAX_IO_MSRS`. */
 const MAX_IO_MSRS = 256;
 /** `KVM_MAX_CPUID_ENTRIES`. */
@@ -48,22 +45,13 @@ export function kvmVcpuIoctlX86SetDebugregs(cpu: Cpu, dbgregs: Readonly<KvmDebug
   return 0;
 }
 
-/** KVM_GET_MSRS: those up to the first that does not exist. `ticks`: the clock now; `msrs`: those that are KVM's. */
-export function getMsrs(
-  cpu: Cpu,
-  indices: readonly number[],
-  ticks: number,
-  msrs: KvmMsrs,
-): KvmMsrEntry[] | number {
+/** KVM_GET_MSRS: those up to the first that does not exist. */
+export function getMsrs(indices: readonly number[], msrs: KvmMsrs): KvmMsrEntry[] | number {
   if (!Array.isArray(indices)) return -EFAULT;
   if (indices.length > MAX_IO_MSRS) return -E2BIG;
   if (!indices.every(isU32)) return -EINVAL;
   const entries: KvmMsrEntry[] = [];
   for (const index of indices) {
-    if (index === MSR_IA32_TSC) {
-      entries.push({ index, data: BigInt(ticks + cpu.tscOffset) });
-      continue;
-    }
     if (msrs.get(index) !== 0) break;
     entries.push({ index, data: (BigInt(msrs.high >>> 0) << 32n) | BigInt(msrs.low >>> 0) });
   }
@@ -71,12 +59,7 @@ export function getMsrs(
 }
 
 /** KVM_SET_MSRS. @returns how many were set before the first that does not exist; −E2BIG, −EINVAL, −EFAULT. */
-export function setMsrs(
-  cpu: Cpu,
-  entries: readonly Readonly<KvmMsrEntry>[],
-  ticks: number,
-  msrs: KvmMsrs,
-): number {
+export function setMsrs(entries: readonly Readonly<KvmMsrEntry>[], msrs: KvmMsrs): number {
   if (!Array.isArray(entries)) return -EFAULT;
   if (entries.length > MAX_IO_MSRS) return -E2BIG;
   for (const entry of entries) {
@@ -86,8 +69,7 @@ export function setMsrs(
   let done = 0;
   for (const { index, data } of entries as readonly KvmMsrEntry[]) {
     const value = BigInt.asUintN(64, BigInt(data));
-    if (index === MSR_IA32_TSC) cpu.tscOffset = Number(BigInt.asUintN(TSC_BITS, value)) - ticks;
-    else if (msrs.set(index, Number(value & 0xffff_ffffn), Number(value >> 32n)) !== 0) break;
+    if (msrs.set(index, Number(value & 0xffff_ffffn), Number(value >> 32n)) !== 0) break;
     done++;
   }
   return done;

@@ -5,6 +5,7 @@
 import type { IoDevice } from '../bus/io-device.ts';
 import { ACTIVITY_ACTIVE, ACTIVITY_SHUTDOWN, Cpu, type MmioPort } from '../cpu/cpu.ts';
 import { getEflags } from '../cpu/flags.ts';
+import { DecodeCache } from '../decoder/decode-cache.ts';
 import type { Lapic } from '../devices/lapic.ts';
 import { KVM_X86_QUIRK_LAPIC_MMIO_HOLE, KVM_X86_QUIRK_LINT0_REENABLED } from '../devices/lapic-state.ts';
 import {
@@ -119,14 +120,15 @@ export class Vcpu implements KvmVcpu, VcpuApi {
     this.kvm = kvm;
     this.id = id;
     this.fn = kvm.fn;
-    this.cpu = new Cpu(kvm.memory);
+    this.cpu = new Cpu(kvm.memory, new DecodeCache(), kvm.cpuModel);
     this.inlinePio = new InlinePio(this);
-    if (canGenerate()) this.cpu.generator = new Jit();
+    if (kvm.jit && canGenerate()) this.cpu.generator = new Jit();
     this.mmio = new UserspaceMmioPort(this);
     this.msrs = new VcpuMsrs(this);
     this.vmcs = new VmcsIoControls(this);
     this.apic = kvmCreateLapic(this);
     this.lapicDev = this.apic?.dev ?? null;
+    if (this.apic !== null) setTimerModeMask(this.apic, this.cpu.model.cpuid);
   }
 
   /**
@@ -275,12 +277,12 @@ export class Vcpu implements KvmVcpu, VcpuApi {
 
   /** KVM_GET_MSRS: those asked for, up to the first that does not exist. @returns also −E2BIG, −EINVAL, −EFAULT. */
   getMsrs(indices: readonly number[]): KvmMsrEntry[] | number {
-    return getMsrs(this.cpu, indices, this.kvm.clock.ticks, this.msrs);
+    return getMsrs(indices, this.msrs);
   }
 
   /** KVM_SET_MSRS. @returns how many were set before the first that does not exist; −E2BIG, −EINVAL, −EFAULT. */
   setMsrs(entries: readonly Readonly<KvmMsrEntry>[]): number {
-    return setMsrs(this.cpu, entries, this.kvm.clock.ticks, this.msrs);
+    return setMsrs(entries, this.msrs);
   }
 
   /** KVM_SET_CPUID2: what CPUID shows. Which instructions there are does not follow it. @returns 0, −E2BIG, −EINVAL, −EFAULT. */

@@ -6,7 +6,10 @@
  */
 import { VirtualClock } from '../bus/clock.ts';
 import { KvmIoBus } from '../bus/io-bus.ts';
+import type { CpuModel, CpuModelName } from '../cpu/cpu-model.ts';
 import { GuestMemory } from '../cpu/memory.ts';
+import { cpuModelByName } from '../cpu/models/index.ts';
+import { MAX } from '../cpu/models/max.ts';
 import { I8254, PIT_FUNCTIONS } from '../devices/i8254.ts';
 import { PIC_FUNCTIONS, Pic8259 } from '../devices/i8259.ts';
 import { IOAPIC_FUNCTIONS, Ioapic } from '../devices/ioapic.ts';
@@ -54,6 +57,10 @@ import { KVM_EVENT_FUNCTIONS, VmEvents } from './vm-events.ts';
 export interface VmOptions {
   /** Ticks (retired instructions, REP iterations) a second of virtual time. Default 100 M. */
   ips?: number;
+  /** The processor; default: that of the {@link Kvm}. */
+  cpu?: CpuModelName;
+  /** Whether hot code becomes generated functions; results are the same. Default true, where the host lets functions be made. */
+  jit?: boolean;
 }
 
 /** GSI of PIT channel 0. */
@@ -62,6 +69,10 @@ const PIT_GSI = 0;
 /** One virtual machine. */
 export class Vm implements KvmShared, VmApi {
   readonly clock: VirtualClock;
+  /** The processor that its vCPUs are. */
+  readonly cpuModel: CpuModel;
+  /** Whether vCPUs get the second engine. */
+  readonly jit: boolean;
   readonly memory = new GuestMemory();
   /** Indexed by KVM_*_BUS. */
   readonly buses: readonly KvmIoBus[] = Array.from({ length: KVM_NR_BUSES }, (_, idx) => new KvmIoBus(idx));
@@ -90,6 +101,8 @@ export class Vm implements KvmShared, VmApi {
   constructor(options: VmOptions = {}) {
     this.clock = new VirtualClock(options.ips);
     this.clock.onEarlier = () => this.#kick();
+    this.cpuModel = cpuModelByName(options.cpu) ?? MAX;
+    this.jit = options.jit ?? true;
   }
 
   /** KVM_CHECK_EXTENSION: 0 for no, else yes or how many. */

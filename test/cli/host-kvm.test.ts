@@ -46,7 +46,7 @@ function pio86(argv: readonly string[], stdin = '', onStart?: (kill: () => void)
 
 describe('--engine kvm and diff on the command line', () => {
   it('refuse options that the kernel cannot honour', async () => {
-    for (const option of [['--max-insns', '10'], ['--trace'], ['--force-emulation']]) {
+    for (const option of [['--max-insns', '10'], ['--trace'], ['--cpu', 'p6'], ['--force-emulation']]) {
       const { exitCode, stderr } = await cli(['run', '--engine', 'kvm', ...option, halt]);
       expect([exitCode, stderr]).toEqual([
         2,

@@ -1,9 +1,10 @@
 /** `pio86 buses`: the buses of a machine, as drgn shows a kernel's. */
 import type { CommandSpec } from '../command.ts';
+import { CPU_OPTION, type CpuOption, cpuOf } from '../cpu-option.ts';
 import { EXIT_OK } from '../exit-codes.ts';
 import { parseCount } from '../numbers.ts';
 
-interface BusesOptions {
+interface BusesOptions extends CpuOption {
   readonly board: 'kvm' | 'pc';
   readonly maxInsns: number;
   readonly json?: boolean;
@@ -21,6 +22,7 @@ export const busesCommand: CommandSpec<BusesOptions> = {
   arguments: [{ name: '[file]', description: "guest to run first, '-' for standard input" }],
   options: [
     { flags: '--board <board>', description: 'which machine', choices: ['kvm', 'pc'], default: 'pc' },
+    CPU_OPTION,
     {
       flags: '--max-insns <n>',
       description: 'run FILE for at most n instructions (exit code 5)',
@@ -30,10 +32,11 @@ export const busesCommand: CommandSpec<BusesOptions> = {
     },
     { flags: '--json', description: 'print one JSON document' },
   ],
-  async action({ io, out, err }, [file], { board: name, maxInsns, json }) {
+  async action({ io, out, err }, [file], options) {
+    const { board: name, maxInsns, json } = options;
     const { formatBuses, readBuses } = await import('../../introspect/buses.ts');
     const { createBoard } = await import('../create-board.ts');
-    const board = createBoard(name, {});
+    const board = createBoard(name, cpuOf(options));
     let exitCode = EXIT_OK;
     if (file !== undefined) {
       const { loadFile, reportEnd, runToEnd } = await import('../run/run-to-end.ts');

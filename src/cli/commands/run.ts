@@ -1,6 +1,7 @@
 /** `pio86 run`: runs a guest. */
 import { usageError } from '../cli-error.ts';
 import { type CommandSpec, collect } from '../command.ts';
+import { CPU_OPTION } from '../cpu-option.ts';
 import { parseAddress, parseCount, parsePorts, parseSize } from '../numbers.ts';
 import {
   parseDevice,
@@ -29,6 +30,7 @@ export const runCommand: CommandSpec<RunOptions> = {
     'pio86 run --load data.bin@0x2000 --reg si=0x2000 --max-insns 10M guest.asm',
     'pio86 run --json --serial none examples/hello.bin',
     'pio86 run --mode prot32 flat.asm',
+    'pio86 run --cpu 486 examples/hello.bin',
     'pio86 run --engine kvm --timeout 5 examples/pit-irq.bin',
     'nasm -f bin hi.asm -o /dev/stdout | pio86 run -',
   ],
@@ -85,6 +87,7 @@ export const runCommand: CommandSpec<RunOptions> = {
       description: "add a device (repeatable): pc-testdev, kvm-unit-tests' test device with fw_cfg (0x510)",
       parse: collect(parseDevice),
     },
+    CPU_OPTION,
     {
       flags: '--memory <size>',
       description: 'RAM from address 0: 64K to 3G',

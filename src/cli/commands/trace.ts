@@ -1,6 +1,7 @@
 /** `pio86 trace --graph`: which of KVM's functions each access goes through. */
 import { usageError } from '../cli-error.ts';
 import { type CommandSpec, collect } from '../command.ts';
+import { CPU_OPTION, type CpuOption, cpuOf } from '../cpu-option.ts';
 import { parseCount, parseNumber } from '../numbers.ts';
 
 interface PortRangeOption {
@@ -8,7 +9,7 @@ interface PortRangeOption {
   readonly last: number;
 }
 
-interface TraceOptions {
+interface TraceOptions extends CpuOption {
   readonly graph?: boolean;
   readonly port?: readonly PortRangeOption[];
   readonly limit: number;
@@ -57,6 +58,7 @@ export const traceCommand: CommandSpec<TraceOptions> = {
       parse: (text) => parseCount('--limit', text, 1, Number.MAX_SAFE_INTEGER),
     },
     { flags: '--board <board>', description: 'which machine', choices: ['kvm', 'pc'], default: 'pc' },
+    CPU_OPTION,
     {
       flags: '--max-insns <n>',
       description: 'end (exit code 5) after n instructions',
@@ -78,7 +80,12 @@ export const traceCommand: CommandSpec<TraceOptions> = {
     const { loadFile, reportEnd, runToEnd } = await import('../run/run-to-end.ts');
     const sink = { write: (byte: number): void => err.write(Uint8Array.of(byte)) };
     const forceEmulation = options.forceEmulation === true;
-    const board = createBoard(options.board, { serial: sink, debug: sink, forceEmulation });
+    const board = createBoard(options.board, {
+      serial: sink,
+      debug: sink,
+      forceEmulation,
+      ...cpuOf(options),
+    });
     await loadFile(board, file, io);
     const { limit, maxInsns } = options;
     const graph = new AccessGraph(board.vm.clock, { ports: options.port ?? [], limit }, (text) =>

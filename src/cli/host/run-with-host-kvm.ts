@@ -12,6 +12,7 @@ const OWN_ENGINE_ONLY: readonly (readonly [keyof RunOptions, string, string])[] 
   ['maxInsns', '--max-insns', 'the kernel counts no instructions; use --timeout'],
   ['trace', '--trace', "the kernel's tracepoints are in tracefs"],
   ['traceFile', '--trace-file', "the kernel's tracepoints are in tracefs"],
+  ['cpu', '--cpu', "the guest's processor is the host's"],
   ['forceEmulation', '--force-emulation', "the host's KVM decides; see pio86 diff --probe"],
 ];
 

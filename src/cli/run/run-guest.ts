@@ -13,6 +13,7 @@ import { TracepointFan } from '../../trace/tracepoint-fan.ts';
 import { CPU_BASED_USE_IO_BITMAPS } from '../../uapi/vmx.ts';
 import { usageError } from '../cli-error.ts';
 import type { CommandContext } from '../command.ts';
+import { cpuOf } from '../cpu-option.ts';
 import { createBoard } from '../create-board.ts';
 import type { PortSpan } from '../numbers.ts';
 import { readPortTree } from '../port-maps.ts';
@@ -39,6 +40,7 @@ function boardOptions(
     unclaimed: options.unclaimed,
     forceEmulation: options.forceEmulation === true,
     onWarning: (line) => err.write(`pio86: warning: ${line}\n`),
+    ...cpuOf(options),
     ...(observer === null ? {} : { kvm: observer.kvm }),
     ...(outputs.serial === null ? {} : { serial: outputs.serial }),
     ...(options.device === undefined ? {} : { extraDevices: options.device }),

@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  msrListRequest,
   packCpuid2,
   packEnableCap,
   packMsrs,
   unpackCpuid2,
+  unpackMsrList,
   unpackMsrs,
 } from '../../../src/host-kvm/cpuid-struct.ts';
 import { packCoalescedZone, packIoeventfd, packIrqfd } from '../../../src/host-kvm/eventfd-struct.ts';
@@ -69,6 +71,7 @@ describe('structures of the host’s KVM', () => {
     expect(IOCTL.KVM_SET_USER_MEMORY_REGION).toBe(0x4020_ae46);
     expect(IOCTL.KVM_GET_IRQCHIP).toBe(0xc208_ae62);
     expect(IOCTL.KVM_GET_SUPPORTED_CPUID).toBe(0xc008_ae05);
+    expect(IOCTL.KVM_GET_MSR_INDEX_LIST).toBe(0xc004_ae02);
     expect(IOCTL.KVM_CREATE_PIT2).toBe(0x4040_ae77);
     expect(IOCTL.KVM_IOEVENTFD).toBe(0x4040_ae79);
   });
@@ -119,6 +122,10 @@ describe('structures of the host’s KVM', () => {
     expect(unpackDebugregs(packDebugregs(debugregs))).toEqual(debugregs);
     const cpuid = [{ function: 1, index: 2, flags: 1, eax: 3, ebx: 4, ecx: 5, edx: 0xffff_ffff }];
     expect(unpackCpuid2(packCpuid2(cpuid))).toEqual(cpuid);
+    const list = msrListRequest(2);
+    list.setU32(4, 0x174);
+    list.setU32(8, 0xc000_0080);
+    expect(unpackMsrList(list)).toEqual([0x174, 0xc000_0080]);
     const msrs = [
       { index: 0x1b, data: 0xfee0_0900n },
       { index: 0x10, data: (1n << 63n) + 1n },

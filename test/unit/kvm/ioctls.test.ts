@@ -330,6 +330,47 @@ describe('other ioctls of a vCPU', () => {
     expect(vcpu.getMsrs(new Array(257).fill(0x10))).toBe(-E2BIG);
   });
 
+  it('MSRs of the processor and KVM’s own go out and in by the list of KVM_GET_MSR_INDEX_LIST', () => {
+    const { vcpu } = realMachine('', {}, BARE);
+    const list = new Kvm().getMsrIndexList();
+    expect(list).toEqual([0x174, 0x175, 0x176, 0x10, 0xc000_0103, 0x6e0]);
+    const indices = [...list.filter((index) => index !== 0x6e0), 0xc000_0080, 0x1b];
+    const entries = indices.map((index, i) => ({ index, data: BigInt(0x100 * i + 8) }));
+    entries[5] = { index: 0xc000_0080, data: 0x800n };
+    entries[6] = { index: 0x1b, data: 0xfee0_0800n };
+    expect(vcpu.setMsrs(entries)).toBe(7);
+    expect(vcpu.getMsrs(indices)).toEqual(entries);
+    expect(vcpu.cpu).toMatchObject({ sysenterCs: 8, sysenterEsp: 0x108, tscAux: 0x408, efer: 0x800 });
+    for (const [index, data] of [
+      [0xc000_0103, 1n << 32n],
+      [0xc000_0080, 0x100n],
+      [0xc000_0080, 1n << 32n],
+    ] as const) {
+      expect(vcpu.setMsrs([{ index, data }])).toBe(0);
+    }
+  });
+
+  it('a reset leaves in EDX the signature that KVM_SET_CPUID2 has set, else KVM’s 600H', () => {
+    const { vcpu } = realMachine('', { edx: 5 }, BARE);
+    vcpu.resetVcpu();
+    expect(vcpu.getRegs().edx).toBe(0x600);
+    const entry = { function: 1, index: 0, flags: 0, eax: 0x906ea, ebx: 0, ecx: 0, edx: 0 };
+    expect(vcpu.setCpuid2([entry])).toBe(0);
+    vcpu.resetVcpu();
+    expect(vcpu.getRegs().edx).toBe(0x906ea);
+  });
+
+  it('AMD’s processors answer zeros above their highest leaf, as in KVM', () => {
+    const { vcpu } = realMachine('0fa2', { eax: 7 }, BARE);
+    const leaf = { index: 0, flags: 0, ecx: 0, edx: 0 };
+    vcpu.setCpuid2([
+      { ...leaf, function: 0, eax: 1, ebx: 0x6874_7541 },
+      { ...leaf, function: 1, eax: 9, ebx: 9 },
+    ]);
+    vcpu.kvmRun();
+    expect(vcpu.getRegs()).toMatchObject({ eax: 0, ebx: 0 });
+  });
+
   it('CPUID shows the table of KVM_SET_CPUID2: subleafs, and a leaf above the highest as that one', () => {
     const { vcpu } = realMachine('0fa2e6800fa2e6800fa2', { eax: 4, ecx: 1 }, BARE);
     const entry = (
@@ -352,9 +393,10 @@ describe('other ioctls of a vCPU', () => {
     expect(vcpu.getRegs()).toMatchObject({ eax: 41, ebx: 7 });
     vcpu.kvmRun();
     expect(vcpu.getRegs()).toMatchObject({ eax: 40 });
-    vcpu.setRegs({ ...vcpu.getRegs(), eax: 0x8000_0001 });
+    // KVM: a range without a first entry has no highest leaf of its own.
+    vcpu.setRegs({ ...vcpu.getRegs(), eax: 0x8000_0001, ecx: 1 });
     vcpu.kvmRun();
-    expect(vcpu.getRegs()).toMatchObject({ eax: 0, ebx: 0 });
+    expect(vcpu.getRegs()).toMatchObject({ eax: 41, ebx: 7 });
     expect(vcpu.setCpuid2([{ ...entry(0, 0, 0, 0), eax: -1 }])).toBe(-EINVAL);
   });
 

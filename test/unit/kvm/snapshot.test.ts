@@ -292,6 +292,11 @@ describe('a restore', () => {
       realMachine('90', {}, { ips: 5 }),
       'snapshot: its machine runs 100000000 ticks a second, this one 5',
     ],
+    [
+      'another processor',
+      realMachine('90', {}, { cpu: 'p6' }),
+      "snapshot: its processor is a max, the machine's is a p6",
+    ],
   ])('is refused by a machine with %s, which stays as it is', (_, other, message) => {
     const { vm } = realMachine('90 90');
     const before = seen(other);
