@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { privilegeChanged } from '../../src/cpu/privilege.ts';
 import { SEG_CS, SEG_SS } from '../../src/decoder/insn.ts';
+import { loadFlatSegments } from '../protected-setup.ts';
 import {
   CODE,
   CODE0,
@@ -119,11 +120,7 @@ class Bench {
     });
     cpu.gdtLimit = content.gdtLimit;
     cpu.segLimit[7] = content.ldtLimit;
-    for (let seg = 0; seg < 6; seg++) {
-      const isCode = seg === SEG_CS;
-      const type = (isCode ? 0xc09b : 0xc093) | (level << 5);
-      cpu.setSegment(seg, (isCode ? CODE0 : DATA0) | level, 0, 0xffff_ffff, type);
-    }
+    loadFlatSegments(cpu, level, CODE0 | level, DATA0 | level);
     test.set({ eax: 0, ecx: 0, edx: 0, ebx: 0x5000, esp: STACK, eip: CODE, eflags: 2 });
     privilegeChanged(cpu);
     return test;
