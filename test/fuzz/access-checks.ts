@@ -117,6 +117,24 @@ export function checkReturn(to: ReturnTo, level: number): Refusal | null {
 /** A data segment register that a return to an outer level makes null. */
 export const isDropped = (d: Fields, level: number): boolean => !isConforming(d) && d.dpl < level;
 
+/** The pushes that a gate makes on an inner stack. */
+export interface Pushes {
+  readonly esp: number;
+  readonly count: number;
+  readonly width: number;
+}
+
+/** “IF new stack does not have room … THEN #SS(SS)”: each slot within the stack segment. */
+function checkRoom(stack: Found, selector: number, { esp, count, width }: Pushes): Refusal | null {
+  if (typeof stack === 'string') return null;
+  for (let i = 1; i <= count; i++) {
+    const down = esp - i * width;
+    const offset = stack.big ? down >>> 0 : down & 0xffff;
+    if (!isAccessAllowed(stack, offset, width, true)) return refusal(SS, selector);
+  }
+  return null;
+}
+
 /** A gate of the IDT and what it names. */
 export interface GateTo {
   readonly vector: number;
@@ -129,6 +147,8 @@ export interface GateTo {
   /** The inner stack that the TSS names for the level of `code`. */
   readonly stack: Found;
   readonly stackSelector: number;
+  /** What goes onto it. */
+  readonly pushes: Pushes;
 }
 
 /** The level that an interrupt through this gate runs at. */
@@ -148,6 +168,8 @@ export function checkInterrupt(gate: GateTo, level: number): Refusal | null {
   const inner = levelBehind(code, level);
   const stack = inner < level ? checkStack(gate.stack, gate.stackSelector, inner, TS) : null;
   if (stack !== null) return stack;
+  const room = inner < level ? checkRoom(gate.stack, gate.stackSelector, gate.pushes) : null;
+  if (room !== null) return room;
   const offset = gate.type < 8 ? gate.offset & 0xffff : gate.offset;
   return offset > limitInBytes(code) ? refusal(GP, 0) : null;
 }
@@ -160,4 +182,49 @@ export function isAccessAllowed(d: Fields, offset: number, size: number, isWrite
   // A limit of 4 GiB: an access that wraps “may or may not cause the indicated exceptions”; here, as on current processors, none.
   if (isCode(d) || (d.type & 4) === 0) return last <= limit || limit === 0xffff_ffff;
   return offset > limit && last <= (d.big ? 0xffff_ffff : 0xffff);
+}
+
+/** A far JMP or CALL to a code segment or through a call gate. */
+export interface FarTo {
+  readonly isCall: boolean;
+  /** What the instruction names. */
+  readonly named: Found;
+  readonly selector: number;
+  readonly offset: number;
+  /** What a call gate names. */
+  readonly target: Found;
+  readonly targetSelector: number;
+  /** The inner stack that the TSS names for the level of `target`. */
+  readonly stack: Found;
+  readonly stackSelector: number;
+  /** What goes onto it. */
+  readonly pushes: Pushes;
+}
+
+const isCallGate = (d: Fields): boolean => d.type === 4 || d.type === 12;
+
+/** Pseudo-code of JMP and CALL, protected mode, without tasks. */
+export function checkFar(to: FarTo, level: number): Refusal | null {
+  const { named, selector } = to;
+  if (named === 'null') return refusal(GP, 0);
+  if (named === 'beyond') return refusal(GP, selector);
+  if (isCode(named)) {
+    const fits = isConforming(named) ? named.dpl <= level : named.dpl === level && (selector & 3) <= level;
+    if (!fits) return refusal(GP, selector);
+    if (!named.present) return refusal(NP, selector);
+    return to.offset > limitInBytes(named) ? refusal(GP, 0) : null;
+  }
+  if (!isCallGate(named) || named.dpl < level || named.dpl < (selector & 3)) return refusal(GP, selector);
+  if (!named.present) return refusal(NP, selector);
+  const { target, targetSelector } = to;
+  if (target === 'null') return refusal(GP, 0);
+  if (target === 'beyond' || !isCode(target) || target.dpl > level) return refusal(GP, targetSelector);
+  if (!to.isCall && !isConforming(target) && target.dpl !== level) return refusal(GP, targetSelector);
+  if (!target.present) return refusal(NP, targetSelector);
+  const inner = levelBehind(target, level);
+  const stack = inner < level ? checkStack(to.stack, to.stackSelector, inner, TS) : null;
+  if (stack !== null) return stack;
+  const room = inner < level ? checkRoom(to.stack, to.stackSelector, to.pushes) : null;
+  if (room !== null) return room;
+  return to.offset > limitInBytes(target) ? refusal(GP, 0) : null;
 }

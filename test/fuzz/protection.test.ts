@@ -23,6 +23,7 @@ import {
 import {
   bytesOf,
   checkData,
+  checkFar,
   checkInterrupt,
   checkReturn,
   checkStack,
@@ -42,6 +43,18 @@ const LEVELS = [0, 1, 2, 3] as const;
 /** Two slots of the GDT and one of the LDT hold random descriptors; the others never do. */
 const SLOTS = [FREE, FREE + 8, 0x0c];
 const ES = 0;
+/** The stack of level 0. */
+const GOOD_STACK: Fields = {
+  type: 19,
+  dpl: 0,
+  present: true,
+  base: 0,
+  limit: 0xf_ffff,
+  granular: true,
+  big: true,
+};
+/** Where the TSS has the inner stacks of levels 1 and 2. */
+const INNER_TOP = 0x2_4000;
 const SEGMENTS = [0, 2, 3, 4, 5];
 
 /** What the tables hold, and how far they reach. */
@@ -81,6 +94,12 @@ const levels = fc.constantFrom(...LEVELS);
 /** Which level descriptors and selectors are made to agree on; −1: none, they stay random. */
 const agreement = fc.oneof(fc.constant(-1), levels);
 const withRpl = (selector: number, rpl: number): number => (rpl < 0 ? selector : (selector & ~3) | rpl);
+
+/** The same tables with all segments in memory, so that stacks can be pushed to. */
+const inMemory = (content: Tables): Tables => ({
+  ...content,
+  slots: content.slots.map((slot) => ({ ...slot, base: slot.base === 0 ? 0 : 0x3_0000 })),
+});
 
 /** The same tables with one DPL, and writable data in the second slot. */
 function withDpl(content: Tables, dpl: number): Tables {
@@ -268,6 +287,102 @@ describe('LAR, LSL, VERR and VERW', () => {
   });
 });
 
+describe('JMP and CALL far, direct and through call gates', () => {
+  it('go where the manual’s checks let them, or fault with its error code and change nothing', () => {
+    const bench = new Bench();
+    const seen = new Set<string>();
+    /** The gate's slot. */
+    const GATE = FREE + 0x10;
+    const cases = fc.record({
+      random: tables,
+      isCall: fc.boolean(),
+      anySelector: selectors,
+      throughGate: fc.boolean(),
+      gateType: fc.constantFrom(4, 12),
+      gateDpl: fc.oneof(fc.constant(3), fc.nat({ max: 3 })),
+      gatePresent: fc.nat({ max: 5 }).map((n) => n > 0),
+      count: fc.nat({ max: 4 }),
+      anyTarget: selectors,
+      hasCode: fc.boolean(),
+      anyStack: fc.oneof(fc.constant(FREE + 8), selectors),
+      level: levels,
+      agreed: agreement,
+    });
+    fc.assert(
+      fc.property(cases, (c) => {
+        const { isCall, gateType, gateDpl, level } = c;
+        const tuned = inMemory(withDpl({ ...c.random, gdtLimit: 0xff }, c.agreed));
+        const [first, ...others] = tuned.slots;
+        const content = c.hasCode
+          ? { ...tuned, slots: [{ ...first, type: 26, present: true }, ...others] }
+          : tuned;
+        const targetSelector = c.hasCode ? FREE : c.anyTarget;
+        const stackSelector = withRpl(c.anyStack, c.agreed);
+        const selector = c.throughGate ? GATE | (c.anySelector & 3) : withRpl(c.anySelector, c.agreed);
+        const direct = find(content, selector);
+        // Tasks have tests of their own.
+        fc.pre(typeof direct === 'string' || ![1, 5, 9].includes(direct.type));
+        const test = bench.start(content, level);
+        test.gdt(
+          GATE,
+          gate(gateType, targetSelector, 0x500, { dpl: gateDpl, present: c.gatePresent, count: c.count }),
+        );
+        for (const inner of [1, 2])
+          test.dword(TSS + 4 + 8 * inner, INNER_TOP).word(TSS + 8 + 8 * inner, stackSelector);
+        const asFields = { ...content.slots[0], type: gateType, dpl: gateDpl, present: c.gatePresent };
+        const named = c.throughGate ? asFields : direct;
+        const isGate = typeof named !== 'string' && (named.type === 4 || named.type === 12);
+        // A random call gate leads wherever its fields say: only gates made on purpose are followed.
+        fc.pre(c.throughGate || !isGate);
+        const target = find(content, targetSelector);
+        const code = isGate ? target : named;
+        const inner = isGate && isCall && typeof code !== 'string' ? levelBehind(code, level) : level;
+        const want = checkFar(
+          {
+            isCall,
+            named,
+            selector,
+            offset: 0x500,
+            target,
+            targetSelector,
+            stack: inner === 0 ? GOOD_STACK : find(content, stackSelector),
+            stackSelector: inner === 0 ? DATA0 : stackSelector,
+            pushes: { esp: INNER_TOP, count: 4 + c.count, width: gateType === 4 ? 2 : 4 },
+          },
+          level,
+        );
+        const before = dataSegments(bench);
+        const [low, high] = [selector & 0xff, selector >> 8].map((n) => n.toString(16).padStart(2, '0'));
+        test.exec(`${isCall ? '9a' : 'ea'} 00 05 00 00 ${low} ${high}`);
+        const isInner = inner < level;
+        seen.add(
+          want === null ? `${isCall ? 'call' : 'jmp'} ${isInner ? 'inner' : 'same'}` : String(want.vector),
+        );
+        if (want !== null) {
+          expectRefused(bench, content, level, want, before);
+          return;
+        }
+        const entered = isGate ? targetSelector : selector;
+        expect(bench.segment(SEG_CS)).toEqual(loaded((entered & ~3) | inner, code as Fields));
+        expect([test.get('eip'), bench.level]).toEqual([0x500, inner]);
+        expect(dataSegments(bench)).toEqual(before);
+        const width = isGate && gateType === 4 ? 2 : 4;
+        const slots = !isCall ? 0 : isInner ? 4 + c.count : 2;
+        const top = isInner ? (inner === 0 ? STACK0 : INNER_TOP) : STACK;
+        if (!isInner || inner === 0) expect(test.get('esp')).toBe(top - slots * width);
+        else
+          expect(bench.segment(SEG_SS)).toEqual(
+            loaded(stackSelector, find(content, stackSelector) as Fields),
+          );
+        const touched = isInner && inner > 0 ? [entered, stackSelector] : [entered];
+        expect(bench.slotsNow()).toEqual(slotsWith(content, ...touched));
+      }),
+      { numRuns: RUNS * 6, seed: SEED },
+    );
+    expect([...seen].sort()).toEqual(['10', '11', '12', '13', 'call inner', 'call same', 'jmp same']);
+  });
+});
+
 describe('RET far and IRET', () => {
   it('go where the manual’s checks let them, or fault with its error code and change nothing', () => {
     const bench = new Bench();
@@ -356,13 +471,13 @@ describe('INT n through interrupt and trap gates', () => {
       fc.property(
         cases,
         ({ content: random, named, codeSelector, stackSelector: anyStack, level, agreed }) => {
-          const content = withDpl(random, agreed);
+          const content = inMemory(withDpl(random, agreed));
           const stackSelector = withRpl(anyStack, agreed);
           const test = bench.start(content, level);
           test.idt(VECTOR, gate(named.type, codeSelector, named.offset, named));
           // Level 0 keeps its good stack, on which the faults are told.
           for (const inner of [1, 2])
-            test.dword(TSS + 4 + 8 * inner, 0x2_4000).word(TSS + 8 + 8 * inner, stackSelector);
+            test.dword(TSS + 4 + 8 * inner, INNER_TOP).word(TSS + 8 + 8 * inner, stackSelector);
           const code = find(content, codeSelector);
           const inner = typeof code === 'string' ? 0 : levelBehind(code, level);
           const before = dataSegments(bench);
@@ -372,11 +487,9 @@ describe('INT n through interrupt and trap gates', () => {
               vector: VECTOR,
               code,
               codeSelector,
-              stack:
-                inner === 0
-                  ? { ...content.slots[0], type: 18, dpl: 0, present: true }
-                  : find(content, stackSelector),
+              stack: inner === 0 ? GOOD_STACK : find(content, stackSelector),
               stackSelector: inner === 0 ? DATA0 : stackSelector,
+              pushes: { esp: INNER_TOP, count: 5, width: named.type < 8 ? 2 : 4 },
             },
             level,
           );
@@ -391,7 +504,7 @@ describe('INT n through interrupt and trap gates', () => {
           expect(test.get('eip')).toBe(width === 2 ? named.offset & 0xffff : named.offset);
           expect(bench.level).toBe(inner);
           const isInner = inner < level;
-          const top = isInner ? (inner === 0 ? STACK0 : 0x2_4000) : STACK;
+          const top = isInner ? (inner === 0 ? STACK0 : INNER_TOP) : STACK;
           const pushed = width * (isInner ? 5 : 3);
           const stack = find(content, stackSelector) as Fields;
           if (isInner && inner > 0) expect(bench.segment(SEG_SS)).toEqual(loaded(stackSelector, stack));
