@@ -11,8 +11,8 @@ const SEED = Number(process.argv[3] ?? 1);
 /** Ticks of one program: most come from loops, so that fresh code and hot code both run. */
 const PROGRAM_TICKS = 2_000;
 const REPORTS = 20;
-/** V8 grows its heaps and compiles until then. */
-const WARM_UP = 0.25;
+/** Until then V8 compiles and grows its heaps, and the decode cache fills: it keeps a bounded number of instructions. */
+const WARM_UP = 0.5;
 const ALLOWED_GROWTH_MIB = 16;
 
 const mib = () => process.memoryUsage().rss / 2 ** 20;
