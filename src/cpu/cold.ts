@@ -13,7 +13,6 @@ import * as data from './data-transfer.ts';
 import * as debug from './debug-registers.ts';
 import * as decimal from './decimal.ts';
 import * as flags from './flag-control.ts';
-import * as fpu from './fpu-escape.ts';
 import { iret } from './interrupt-return.ts';
 import { requirePrivilege } from './privilege.ts';
 import { X86_CR4_UMIP } from './registers.ts';
@@ -25,6 +24,7 @@ import { stringOperation } from './strings.ts';
 import { sysenter, sysexit } from './sysenter.ts';
 import * as system from './system.ts';
 import { lldt, ltr, storeSystemSegment } from './system-segments.ts';
+import * as fpu from './x87/escape.ts';
 
 /** Runs one instruction; `cpu.eip` stands at it. @returns COLD_* (status.ts). */
 export type ColdOperation = (cpu: Cpu, insn: Insn) => number;

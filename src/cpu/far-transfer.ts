@@ -31,7 +31,7 @@ import {
   TYPE_TSS32_BUSY,
 } from './descriptor.ts';
 import { deliverFault } from './exceptions.ts';
-import { enterInnerStack, frame, probeInnerFrame, readInnerStack } from './inner-stack.ts';
+import { enterInnerStack, frame, markInnerStack, probeInnerFrame, readInnerStack } from './inner-stack.ts';
 import { cpl, privilegeChanged } from './privilege.ts';
 import { ESP, GP_VECTOR, NP_VECTOR } from './registers.ts';
 import { loadChecked } from './segments.ts';
@@ -196,8 +196,8 @@ function toInnerLevel(
   }
   frame[count++] = cpu.segSelector[SEG_CS];
   frame[count++] = nextEip;
-  if (!probeInnerFrame(cpu, count, width, 0)) return COLD_NEXT;
-  if (!checkOffset(cpu, code, offset) || !setAccessed(cpu, code)) return COLD_NEXT;
+  if (!probeInnerFrame(cpu, count, width, 0) || !checkOffset(cpu, code, offset)) return COLD_NEXT;
+  if (!markInnerStack(cpu) || !setAccessed(cpu, code)) return COLD_NEXT;
   enterInnerStack(cpu, count, width);
   return enterCode(cpu, selector, level, code, offset);
 }

@@ -50,7 +50,7 @@ function isWithin(offset: number, len: number): boolean {
 }
 
 /**
- * Whether `count` values of `width` bytes can be pushed onto the inner stack; its accessed bit is set then.
+ * Whether `count` values of `width` bytes can be pushed onto the inner stack.
  *
  *     IF the new stack does not have room THEN #SS(SS)
  */
@@ -61,6 +61,11 @@ export function probeInnerFrame(cpu: Cpu, count: number, width: number, ext: num
     if (!isWithin(offset, width)) return raiseSelector(cpu, SS_VECTOR, found.selector, ext);
     if (!probeSystemWrite(cpu, stack.base + offset, width)) return false;
   }
+  return true;
+}
+
+/** Sets the accessed bit of the inner stack, when no other check is left. @returns false with a fault raised. */
+export function markInnerStack(cpu: Cpu): boolean {
   return setAccessed(cpu, stack);
 }
 

@@ -31,7 +31,7 @@ import {
   TYPE_TRAP_GATE32,
 } from './descriptor.ts';
 import { getEflags } from './flags.ts';
-import { enterInnerStack, frame, probeInnerFrame, readInnerStack } from './inner-stack.ts';
+import { enterInnerStack, frame, markInnerStack, probeInnerFrame, readInnerStack } from './inner-stack.ts';
 import { cpl, privilegeChanged } from './privilege.ts';
 import {
   ESP,
@@ -204,7 +204,8 @@ function pushInner(cpu: Cpu, dpl: number, offset: number, width: number): boolea
   frame[count++] = cpu.segSelector[SEG_SS];
   frame[count++] = cpu.gpr[ESP];
   count = fillFrame(cpu, count);
-  if (!probeInnerFrame(cpu, count, width, event.ext) || !checkHandler(cpu, offset)) return false;
+  if (!probeInnerFrame(cpu, count, width, event.ext) || !checkHandler(cpu, offset) || !markInnerStack(cpu))
+    return false;
   enterInnerStack(cpu, count, width);
   if (isV86) for (let i = 0; i < 4; i++) loadNull(cpu, V86_DATA[i], 0);
   return true;

@@ -17,7 +17,7 @@ import {
 } from '../../src/uapi/vmx.ts';
 import { BareCpu, type BareState, plantHandlers, RAM_BYTES } from './bare-cpu.ts';
 
-const NUM_RUNS = Number(process.env.FUZZ_RUNS ?? 1500);
+const NUM_RUNS = Number(process.env.FUZZ_RUNS ?? 1000);
 const SEED = Number(process.env.FUZZ_SEED ?? 20261122);
 const CODE = 0x800;
 const DATA = 0x3000;
@@ -239,8 +239,9 @@ class Twin {
 
   start(one: Case, code: readonly number[]): void {
     const { cpu, memory } = this.bare;
-    memory.write(0, this.#clean.subarray(0, 0x11000));
-    memory.write(CODE, Uint8Array.from(code));
+    memory.ram.set(this.#clean);
+    memory.ram.set(code, CODE);
+    cpu.cache.clear();
     this.bare.load(one.state);
     if (one.is32) cpu.setSegment(SEG_CS, 0, 0, 0xffff, cpu.segAttr[SEG_CS] | AR_DB);
     if (one.stack32) cpu.setSegment(SEG_SS, 0, 0, 0xffff, cpu.segAttr[SEG_SS] | AR_DB);

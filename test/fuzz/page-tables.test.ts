@@ -10,82 +10,11 @@ import { Cpu, FAULT_NONE } from '../../src/cpu/cpu.ts';
 import { GuestMemory } from '../../src/cpu/memory.ts';
 import { ACCESS_FETCH, ACCESS_READ, ACCESS_WRITE, translate } from '../../src/cpu/translate.ts';
 import { SEG_SS } from '../../src/decoder/insn.ts';
+import { type Access, type Mode, naiveWalk } from './naive-walk.ts';
 
 const RUNS = Number(process.env.PIO86_FUZZ_RUNS ?? 300);
 const RAM_BYTES = 0x1_0000;
 const FRAMES = RAM_BYTES / 0x1000;
-
-interface Mode {
-  readonly isPae: boolean;
-  readonly pse: boolean;
-  readonly wp: boolean;
-  readonly nxe: boolean;
-  readonly pge: boolean;
-}
-
-interface Access {
-  readonly linear: number;
-  readonly kind: 'read' | 'write' | 'fetch';
-  readonly isUser: boolean;
-}
-
-/** What the manual says of one access: the page, or the error code. A and D are set in `ram` as they should be. */
-function naiveWalk(
-  ram: Uint8Array,
-  mode: Mode,
-  { linear, kind, isUser }: Access,
-): { page: number } | { error: number } {
-  const view = new DataView(ram.buffer);
-  const width = mode.isPae ? 8 : 4;
-  const read = (at: number): bigint => {
-    if (at + width > ram.length) return 0n;
-    return mode.isPae ? view.getBigUint64(at, true) : BigInt(view.getUint32(at, true));
-  };
-  const bit = (entry: bigint, n: number): boolean => ((entry >> BigInt(n)) & 1n) === 1n;
-  const nx = mode.isPae && mode.nxe;
-  const error = (what: number): { error: number } => ({
-    error: what | (kind === 'write' ? 2 : 0) | (isUser ? 4 : 0) | (kind === 'fetch' && nx ? 16 : 0),
-  });
-  const address = linear >>> 0;
-  let table = 0;
-  if (mode.isPae) {
-    const pdpte = read(Math.floor(address / 2 ** 30) * 8);
-    if (!bit(pdpte, 0)) return error(0);
-    table = Number(pdpte & 0xf_ffff_f000n);
-  }
-  const shifts = mode.isPae ? [21, 12] : [22, 12];
-  const count = mode.isPae ? 512 : 1024;
-  const path: [number, bigint][] = [];
-  for (const shift of shifts) {
-    const at = table + (Math.floor(address / 2 ** shift) % count) * width;
-    const entry = read(at);
-    if (!bit(entry, 0)) return error(0);
-    const isLarge = shift !== 12 && bit(entry, 7) && (mode.isPae || mode.pse);
-    let reserved = 0n;
-    if (mode.isPae) reserved |= 0x7fff_fff0_0000_0000n | (mode.nxe ? 0n : 1n << 63n);
-    if (isLarge) reserved |= mode.isPae ? 0x1f_e000n : 0x3e_0000n;
-    if ((entry & reserved) !== 0n) return error(9);
-    path.push([at, entry]);
-    if (!isLarge && shift !== 12) {
-      table = Number(entry & 0xf_ffff_f000n);
-      continue;
-    }
-    const all = path.map(([, e]) => e);
-    const writable = all.every((e) => bit(e, 1)) || (!isUser && !mode.wp);
-    if (isUser && !all.every((e) => bit(e, 2))) return error(1);
-    if (kind === 'write' && !writable) return error(1);
-    if (kind === 'fetch' && nx && all.some((e) => bit(e, 63))) return error(1);
-    for (const [i, [where]] of path.entries())
-      ram[where] |= kind === 'write' && i === path.length - 1 ? 0x60 : 0x20;
-    const base = mode.isPae ? entry & 0xf_ffff_f000n : entry & 0xffff_f000n;
-    if (!isLarge) return { page: Number(base >> 12n) };
-    const inside = Math.floor(address / 0x1000) % (mode.isPae ? 512 : 1024);
-    if (mode.isPae) return { page: Number((entry & 0xf_ffe0_0000n) >> 12n) + inside };
-    const high = Number((entry >> 13n) & 15n) * 2 ** 20;
-    return { page: high + Number((entry & 0xffc0_0000n) >> 12n) + inside };
-  }
-  throw new Error('unreachable');
-}
 
 const mode = fc.record({
   isPae: fc.boolean(),
@@ -187,6 +116,75 @@ describe('a page walk', () => {
       ),
       { numRuns: RUNS },
     );
+  });
+});
+
+describe('an access across two pages', () => {
+  it('is two walks: the first that refuses says so, with its own address, and nothing is read or written', () => {
+    const cpu = machine({ isPae: false, pse: false, wp: false, nxe: false, pge: false });
+    const { ram, view } = cpu.mem;
+    const seen = new Set<string>();
+    const crossing = fc.record({
+      first: fc.nat({ max: 2 }),
+      size: fc.constantFrom(2, 4),
+      inFirst: fc.integer({ min: 1, max: 3 }),
+      isWrite: fc.boolean(),
+      isUser: fc.boolean(),
+      value: fc.integer(),
+    });
+    const flags = fc.array(
+      fc.nat({ max: 7 }).map((n) => (n < 5 ? 7 : n)),
+      { minLength: 4, maxLength: 4 },
+    );
+    fc.assert(
+      fc.property(mode, flags, fc.array(crossing, { maxLength: 8 }), ({ wp }, pages, list) => {
+        const m = { isPae: false, pse: false, wp, nxe: false, pge: false };
+        ram.fill(0);
+        set(cpu, m);
+        view.setUint32(0, 0x1007, true);
+        // Linear pages 0–3 lead to frames 9, 7, 5, 3.
+        for (const [i, bits] of pages.entries())
+          view.setUint32(0x1000 + 4 * i, ((9 - 2 * i) << 12) | bits, true);
+        for (let at = 0x2000; at < RAM_BYTES; at += 4) view.setUint32(at, Math.imul(at, 0x9e37_79b1), true);
+        for (const { first, size, inFirst, isWrite, isUser, value } of list) {
+          const head = Math.min(inFirst, size - 1);
+          const linear = (first + 1) * 0x1000 - head;
+          const model = ram.slice();
+          const kind = isWrite ? 'write' : 'read';
+          const parts = [linear, (first + 1) * 0x1000].map((at) => ({ linear: at, kind, isUser }) as const);
+          const walks: ReturnType<typeof naiveWalk>[] = [];
+          for (const part of parts) {
+            const walked = naiveWalk(model, m, part);
+            walks.push(walked);
+            if ('error' in walked) break;
+          }
+          cpu.fault = FAULT_NONE;
+          cpu.setSegment(SEG_SS, 0, 0, 0xffff_ffff, isUser ? 0xc0f3 : 0xc093);
+          const got = isWrite ? writeLinear(cpu, linear, size, value) : readLinear(cpu, linear, size);
+          const last = walks[walks.length - 1];
+          seen.add(`${kind} ${walks.length} ${'error' in last}`);
+          if ('error' in last) {
+            expect([cpu.faultErrorCode, cpu.faultAddress >>> 0]).toEqual([
+              last.error,
+              parts[walks.length - 1].linear,
+            ]);
+          } else {
+            let wanted = 0;
+            for (let i = 0; i < size; i++) {
+              const [low, high] = walks as { page: number }[];
+              const at = i < head ? low.page * 0x1000 + 0x1000 - head + i : high.page * 0x1000 + i - head;
+              if (isWrite) model[at] = value >>> (8 * i);
+              wanted += model[at] * 2 ** (8 * i);
+            }
+            if (!isWrite) expect(got).toBe(wanted);
+            expect(cpu.fault).toBe(FAULT_NONE);
+          }
+          expect(Buffer.compare(ram, model)).toBe(0);
+        }
+      }),
+      { numRuns: RUNS },
+    );
+    expect(seen.size).toBe(6);
   });
 });
 

@@ -11,7 +11,8 @@ import { runGuest } from '../../../src/cpu/interpreter.ts';
 import { GuestMemory } from '../../../src/cpu/memory.ts';
 import { cpl } from '../../../src/cpu/privilege.ts';
 import { EFER_NX, ESP, X86_CR4_PAE, X86_CR4_PGE, X86_CR4_PSE } from '../../../src/cpu/registers.ts';
-import { SEG_CS, SEG_TR } from '../../../src/decoder/insn.ts';
+import { SEG_TR } from '../../../src/decoder/insn.ts';
+import { descriptor, HAS_ERROR_CODE, loadFlatSegments, plantHandlers } from '../../protected-setup.ts';
 import { hex } from './driver.ts';
 
 export const P = 1;
@@ -44,8 +45,6 @@ export interface Event {
   readonly esp: number;
 }
 
-const HAS_ERROR_CODE = [8, 10, 11, 12, 13, 14, 17];
-
 export class PagedCpu {
   readonly memory = new GuestMemory();
   readonly cpu: Cpu;
@@ -57,20 +56,11 @@ export class PagedCpu {
     this.memory.addSlot(0, 0, new Uint8Array(RAM_BYTES), false);
     this.cpu = new Cpu(this.memory);
     const { view, ram } = this.memory;
-    for (const [selector, high] of [
-      [0x08, 0x00cf9b00],
-      [0x10, 0x00cf9300],
-      [0x18, 0x00cffb00],
-      [0x20, 0x00cff300],
-    ]) {
-      view.setUint32(GDT + selector, 0xffff, true);
-      view.setUint32(GDT + selector + 4, high, true);
-    }
-    for (let vector = 0; vector < 256; vector++) {
-      view.setUint32(IDT + vector * 8, 0x8_0000 | (HANDLERS + vector), true);
-      view.setUint32(IDT + vector * 8 + 4, 0xee00, true);
-    }
-    ram.fill(0xf4, HANDLERS, HANDLERS + 256);
+    ram.set(descriptor({ type: 0x1b }), GDT + 0x08);
+    ram.set(descriptor({ type: 0x13 }), GDT + 0x10);
+    ram.set(descriptor({ type: 0x1b, dpl: 3 }), GDT + 0x18);
+    ram.set(descriptor({ type: 0x13, dpl: 3 }), GDT + 0x20);
+    plantHandlers(ram, IDT, HANDLERS, 0x08, 0);
     view.setUint32(TSS + 4, STACK_TOP, true);
     view.setUint16(TSS + 8, 0x10, true);
     view.setUint16(TSS + 102, 104, true);
@@ -93,13 +83,7 @@ export class PagedCpu {
 
   /** Flat segments of a level. */
   level(level: 0 | 3): this {
-    const { cpu } = this;
-    const data = level === 0 ? 0x10 : 0x23;
-    for (let seg = 0; seg < 6; seg++) {
-      if (seg === SEG_CS)
-        cpu.setSegment(seg, level === 0 ? 0x08 : 0x1b, 0, 0xffff_ffff, level === 0 ? 0xc09b : 0xc0fb);
-      else cpu.setSegment(seg, data, 0, 0xffff_ffff, level === 0 ? 0xc093 : 0xc0f3);
-    }
+    loadFlatSegments(this.cpu, level, level === 0 ? 0x08 : 0x1b, level === 0 ? 0x10 : 0x23);
     return this;
   }
 
@@ -155,7 +139,7 @@ export class PagedCpu {
     const { cpu } = this;
     const vector = cpu.eip - HANDLERS;
     if (cpl(cpu) !== 0 || vector < 0 || vector > 255) return null;
-    const hasErrorCode = HAS_ERROR_CODE.includes(vector);
+    const hasErrorCode = HAS_ERROR_CODE.has(vector);
     const word = (i: number): number => this.memory.view.getUint32(cpu.gpr[ESP] + i * 4, true);
     const frame = hasErrorCode ? 1 : 0;
     return {

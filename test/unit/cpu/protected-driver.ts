@@ -9,7 +9,10 @@ import { GuestMemory } from '../../../src/cpu/memory.ts';
 import { ESP, GPR_NAMES } from '../../../src/cpu/registers.ts';
 import { SEG_CS, SEG_LDTR, SEG_SS, SEG_TR } from '../../../src/decoder/insn.ts';
 import { EXIT_REASON_HLT } from '../../../src/uapi/vmx.ts';
+import { descriptor, HAS_ERROR_CODE, loadFlatSegments, plantHandlers } from '../../protected-setup.ts';
 import { hex } from './driver.ts';
+
+export { type DescriptorIn, descriptor, gate } from '../../protected-setup.ts';
 
 export const GDT = 0x1000;
 export const LDT = 0x1800;
@@ -41,60 +44,6 @@ export const CODE_XO = 0x18;
 export const CODE_XR = 0x1a;
 export const CODE_CONFORMING = 0x1e;
 
-/** What a descriptor says; the rest is flat, present, level 0, 32 bits. */
-export interface DescriptorIn {
-  readonly type: number;
-  readonly dpl?: number;
-  readonly present?: boolean;
-  readonly base?: number;
-  /** In bytes; granularity follows. */
-  readonly limit?: number;
-  readonly is32?: boolean;
-}
-
-/** Eight bytes of a segment or system segment. */
-export function descriptor({
-  type,
-  dpl = 0,
-  present = true,
-  base = 0,
-  limit = 0xffff_ffff,
-  is32 = true,
-}: DescriptorIn): number[] {
-  const pages = limit > 0xf_ffff;
-  const raw = pages ? limit >>> 12 : limit;
-  const isSegment = (type & 16) !== 0;
-  return [
-    raw & 0xff,
-    (raw >> 8) & 0xff,
-    base & 0xff,
-    (base >> 8) & 0xff,
-    (base >> 16) & 0xff,
-    type | (dpl << 5) | (present ? 0x80 : 0),
-    ((raw >> 16) & 15) | (isSegment && is32 ? 0x40 : 0) | (pages ? 0x80 : 0),
-    (base >>> 24) & 0xff,
-  ];
-}
-
-/** Eight bytes of a gate. */
-export function gate(
-  type: number,
-  selector: number,
-  offset: number,
-  { dpl = 0, present = true, count = 0 } = {},
-): number[] {
-  return [
-    offset & 0xff,
-    (offset >> 8) & 0xff,
-    selector & 0xff,
-    selector >> 8,
-    count,
-    type | (dpl << 5) | (present ? 0x80 : 0),
-    (offset >> 16) & 0xff,
-    (offset >>> 24) & 0xff,
-  ];
-}
-
 const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'] as const;
 type Name = (typeof GPR_NAMES)[number] | (typeof SEGMENTS)[number] | 'eip' | 'eflags';
 
@@ -106,8 +55,6 @@ export interface Caught {
   readonly cs: number;
   readonly eip: number;
 }
-
-const WITH_ERROR = new Set([8, 10, 11, 12, 13, 14, 17]);
 
 export class ProtectedCpu {
   readonly memory = new GuestMemory();
@@ -123,11 +70,8 @@ export class ProtectedCpu {
     this.gdt(DATA3, descriptor({ type: DATA_RW | 1, dpl: 3 }));
     this.gdt(TSS_SELECTOR, descriptor({ type: 11, base: TSS, limit: 0x67 }));
     this.gdt(LDT_SELECTOR, descriptor({ type: 2, base: LDT, limit: 0x3f }));
-    for (let vector = 0; vector < 256; vector++) {
-      // Level 3 may name 0x80 and above.
-      this.idt(vector, gate(14, CODE0, HANDLERS + vector, { dpl: vector >= 0x80 ? 3 : 0 }));
-    }
-    this.memory.ram.fill(0xf4, HANDLERS, HANDLERS + 256);
+    // Level 3 may name 0x80 and above.
+    plantHandlers(this.memory.ram, IDT, HANDLERS, CODE0, 0x80);
     this.dword(TSS + 4, STACK0).dword(TSS + 8, DATA0);
     cpu.gdtBase = GDT;
     cpu.gdtLimit = GDT_LIMIT;
@@ -136,11 +80,7 @@ export class ProtectedCpu {
     cpu.cr0 = 0x11;
     cpu.setSegment(SEG_TR, TSS_SELECTOR, TSS, 0x67, 0x8b);
     cpu.setSegment(SEG_LDTR, LDT_SELECTOR, LDT, 0x3f, 0x82);
-    const rights = level === 0 ? 0xc093 : 0xc0f3;
-    for (let seg = 0; seg < 6; seg++) {
-      cpu.setSegment(seg, level === 0 ? DATA0 : DATA3, 0, 0xffff_ffff, rights);
-    }
-    cpu.setSegment(SEG_CS, level === 0 ? CODE0 : CODE3, 0, 0xffff_ffff, rights | 8);
+    loadFlatSegments(cpu, level, level === 0 ? CODE0 : CODE3, level === 0 ? DATA0 : DATA3);
     cpu.gpr.fill(0);
     cpu.gpr[ESP] = STACK;
     cpu.eip = CODE;
@@ -236,7 +176,7 @@ export class ProtectedCpu {
   get caught(): Caught | null {
     const vector = this.get('eip') - HANDLERS;
     if (vector < 0 || vector > 255 || (this.get('cs') & ~3) !== CODE0) return null;
-    const hasError = WITH_ERROR.has(vector);
+    const hasError = HAS_ERROR_CODE.has(vector);
     const [a, b, c] = this.stack(3);
     return hasError
       ? { vector, error: a, eip: b, cs: c & 0xffff }

@@ -1,6 +1,6 @@
 /** ESC and WAIT without an FPU: #NM by EM, TS and MP, and the check of the operand's address. */
 import { describe, expect, it } from 'vitest';
-import { check, rows, TestCpu } from './driver.ts';
+import { check, rows, TestCpu } from '../driver.ts';
 
 const UD = 6;
 const NM = 7;
