@@ -4,7 +4,14 @@
  *
  * Memory operands are [BX] or [EBX] with a displacement of 0; registers are (E)AX, or (E)CX where the opcode holds the register.
  */
-import { CodeExt, OpCodeOperandKind as Kind, MandatoryPrefix, OpCodeTableKind } from 'iced-x86';
+import {
+  CodeExt,
+  EncodingKind,
+  OpCodeOperandKind as Kind,
+  MandatoryPrefix,
+  type OpCodeInfo,
+  OpCodeTableKind,
+} from 'iced-x86';
 import { supportedCodes } from '../src/decoder/lower.ts';
 
 /** One encoding, and what iced says of it. */
@@ -108,11 +115,31 @@ function immediateBytes(kind: number, imm: Immediates, addressBytes: number, nth
   }
 }
 
+const VEX_PREFIXES = [MandatoryPrefix.PNP, MandatoryPrefix.P66, MandatoryPrefix.PF3, MandatoryPrefix.PF2];
+const VEX_MAPS = [OpCodeTableKind.T0F, OpCodeTableKind.T0F38, OpCodeTableKind.T0F3A];
+
+/** Three-byte VEX prefix, opcode, ModRM; every register is (E)AX. */
+function vexBytes(info: OpCodeInfo, isMemory: boolean, bitness: 16 | 32): number[] {
+  const reg = info.isGroup ? info.groupIndex : 0;
+  const modrm = isMemory
+    ? bitness === 32
+      ? [0x83 | (reg << 3), 0, 0, 0, 0]
+      : [0x87 | (reg << 3), 0, 0]
+    : [0xc0 | (reg << 3)];
+  const pp = Math.max(0, VEX_PREFIXES.indexOf(info.mandatoryPrefix));
+  return [0xc4, 0xe0 | (VEX_MAPS.indexOf(info.table) + 1), 0x78 | pp, info.opCode, ...modrm];
+}
+
 /** The bytes of `code` in 16- or 32-bit code; `isMemory` chooses the operand of ModRM where there is a choice. */
 export function encode(code: number, bitness: 16 | 32, isMemory: boolean, imm: Immediates): Uint8Array {
   const info = CodeExt.opCode(code);
   const kinds = Array.from({ length: info.opCount }, (_, i) => info.opKind(i));
   const { mandatoryPrefix, operandSize, addressSize } = info;
+  if (info.encoding === EncodingKind.VEX) {
+    const vex = vexBytes(info, isMemory, bitness);
+    info.free();
+    return Uint8Array.from(vex);
+  }
   const bytes: number[] = [];
   const isImpliedSize = kinds.some((k) => REG_FIELD.includes(k)) && operandSize === 0;
   if (operandSize !== 0 && operandSize !== bitness && !isImpliedSize) bytes.push(0x66);

@@ -5,7 +5,7 @@ import { ROOT, sources } from '../scripts/kvm-tags.ts';
 
 /** Folder of src/ → folders it may import. `uapi` and `errors` are allowed everywhere. */
 const TOOLS = ['loaders', 'trace', 'conform', 'explain', 'bench', 'fuzz', 'ioports', 'introspect', 'diff'];
-const CORE = ['decoder', 'cpu', 'vmx', 'emulate', 'bus', 'devices', 'kvm', 'boards'];
+const CORE = ['decoder', 'cpu', 'vmx', 'emulate', 'bus', 'devices', 'jit', 'kvm', 'boards'];
 const ALLOWED: Record<string, readonly string[]> = {
   uapi: [],
   bus: [],
@@ -14,7 +14,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   cpu: ['decoder'],
   emulate: ['cpu', 'decoder', 'bus'],
   vmx: ['emulate', 'cpu'],
-  kvm: ['decoder', 'cpu', 'vmx', 'emulate', 'bus', 'devices'],
+  jit: ['cpu', 'decoder'],
+  kvm: ['decoder', 'cpu', 'vmx', 'emulate', 'bus', 'devices', 'jit'],
   boards: ['kvm', 'devices', 'bus', 'emulate'],
   ...Object.fromEntries(TOOLS.map((t) => [t, [...CORE, 'trace']])),
   'host-kvm': ['kvm'],

@@ -149,7 +149,7 @@ export class Jit implements CodeGenerator {
         return remaining;
       }
       const next = this.#codeOf(cpu, page, head, cpu.eip, at);
-      code = next !== null && next.fits(cpu, window.eipBase, remaining) ? next : null;
+      code = next?.fits(cpu, window.eipBase, remaining) === true ? next : null;
     }
     return remaining;
   }

@@ -114,7 +114,7 @@ export class InlinePio implements InlinePortIo {
     const cpu = this.#cpu;
     this.clock.ticks = cpu.ticksAtEntry + (cpu.startBudget - remaining);
     const site = this.site(port, size);
-    if (site !== null && site.device.write(port, size as IoSize, value)) {
+    if (site?.device.write(port, size as IoSize, value) === true) {
       if (site.isUserspace) cpu.inlineUserspaceExits++;
     } else if (!kvmIoBusWrite(this.#bus, port, size as IoSize, value)) {
       const { userspace } = this.#vcpu;
