@@ -97,6 +97,8 @@ flat:
   mov ds,ax
   mov es,ax
   mov ss,ax
+  mov fs,ax            ; no real-mode segment is left: a KVM that cannot run such a state emulates it
+  mov gs,ax
   mov esp,0x7000
 %endif
 
