@@ -210,23 +210,6 @@ describe('pio86 fuzz', () => {
   });
 });
 
-describe('pio86 bench', () => {
-  it('refuses a filter that matches nothing', async () => {
-    expect(await cli(['bench', '--filter', 'no such workload'])).toMatchObject({
-      exitCode: 2,
-      stdout: '',
-      stderr: expect.stringMatching(
-        /^pio86: bench: no workload matches 'no such workload'; there are out_pic, /,
-      ),
-    });
-    expect(await cli(['bench', 'out_pic', 'out'])).toMatchObject({
-      exitCode: 2,
-      stderr: expect.stringMatching(/^pio86: bench: no workload matches 'out'; there are out_pic, /),
-    });
-    expect(await cli(['bench', '--samples', '0'])).toMatchObject({ exitCode: 2 });
-  });
-});
-
 describe('pio86 demo', () => {
   it('shows the programming of the PIT, a tick, the path of an access, and Test OK', async () => {
     const { exitCode, stdout, stderr } = await cli(['demo']);
