@@ -5,16 +5,22 @@
 
 /** A seeded stream of 32-bit numbers. */
 export class Prng {
-  #a: number;
-  #b: number;
-  #c: number;
+  #a = 0;
+  #b = 0;
+  #c = 0;
   #counter = 1;
 
   /** @param seed 32 bits. @param stream numbers streams of one seed apart, for example the run. */
   constructor(seed: number, stream: number) {
+    this.reseed(seed, stream);
+  }
+
+  /** Starts over, as a new stream would. */
+  reseed(seed: number, stream: number): void {
     this.#a = seed | 0;
     this.#b = stream | 0;
     this.#c = 0x9e3779b9 | 0;
+    this.#counter = 1;
     for (let i = 0; i < 12; i++) this.next();
   }
 

@@ -5,9 +5,8 @@ import { readFileSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { EmulatorError } from '../errors.ts';
 import { caseFromText, caseToText } from './case-text.ts';
-import { generateCase } from './generate-case.ts';
+import { CaseSource } from './generate-case.ts';
 import { StringIoJudge } from './judge-case.ts';
-import { Prng } from './prng.ts';
 import { shrinkCase } from './shrink-case.ts';
 import type { StringIoCase } from './string-io-case.ts';
 
@@ -90,15 +89,16 @@ function optionProblem({ target, runs, seed }: FuzzOptions): string | null {
 
 /** Runs cases until one fails; that one is made small. */
 async function search(options: FuzzOptions, judge: StringIoJudge, tally: Tally): Promise<Finding | null> {
+  const cases = new CaseSource(options.seed);
   for (let run = 0; run < options.runs; run++) {
     if (run % SLICE === SLICE - 1) await nextTurn();
-    const test = generateCase(new Prng(options.seed, run));
+    const test = cases.at(run);
     const verdict = judge.judge(test);
     tally.runs++;
     if (!verdict.isJudged) tally.notJudged++;
     tally.kernelAccesses += verdict.kernel;
     tally.userspaceAccesses += verdict.userspace;
-    tally.faults += verdict.vectors.length;
+    tally.faults += verdict.faults;
     if (verdict.differences.length > 0) {
       const small = await shrinkCase(test, (candidate) => judge.judge(candidate).differences.length > 0);
       return { run, test: small, differences: judge.judge(small).differences };
