@@ -2,7 +2,7 @@
  * Makes random cases for `pio86 fuzz string-io`, aimed at where things go wrong: the ends of segments and pages,
  * counts about a batch, prefixes in any number and order, ports at the edge of a device, bit maps at the TSS limit.
  *
- * Cases come in families: sixteen in a row share the code, the ports and the segments and differ in the registers.
+ * Cases come in families: sixty-four in a row share the code, the ports and the segments and differ in the registers.
  * Any of them is a function of the seed and its number alone.
  */
 import { Prng } from './prng.ts';
@@ -19,7 +19,7 @@ import {
   type StringIoCase,
 } from './string-io-case.ts';
 
-const FAMILY_SHIFT = 4;
+const FAMILY_SHIFT = 6;
 /** Streams of a seed: the families, and the registers of each case. */
 const REGISTER_STREAMS = 0x5eed_0001;
 const PREFIXES = [0x66, 0x67, 0xf2, 0xf3, 0xf3, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65] as const;
@@ -99,7 +99,7 @@ function generateFamily(random: Prng): Family {
   const ports = portsOf(code, port);
   return {
     mode,
-    cpl: mode === 'v86' ? 3 : mode !== 'real' && !random.oneIn(4) ? 3 : 0,
+    cpl: mode === 'v86' ? 3 : mode !== 'real' && !random.oneIn(3) ? 3 : 0,
     tss: tss(random, ports),
     path: random.oneIn(2) ? 'fast' : 'forced',
     userspace: kind < 2 ? 'bus' : kind === 2 ? 'move' : 'exit',
@@ -127,18 +127,8 @@ function insnCount(random: Prng): number {
 }
 
 function modeOf(random: Prng): CaseMode {
-  switch (random.below(8)) {
-    case 0:
-      return 'v86';
-    case 1:
-    case 2:
-      return 'prot16';
-    case 3:
-    case 4:
-      return 'prot32';
-    default:
-      return 'real';
-  }
+  const kind = random.below(16);
+  return kind === 0 ? 'v86' : kind < 3 ? 'prot16' : kind < 5 ? 'prot32' : 'real';
 }
 
 /** Limits about where the bit map ends for one of the ports; few ports denied, most of them beside one in use. */
@@ -184,7 +174,7 @@ function repeatCount(random: Prng): number {
   if (kind === 0) return random.oneIn(128) ? random.below(0x1_0000) : 1020 + random.below(10);
   if (kind < 3) return random.below(600);
   if (kind < 24) return 0;
-  return 1 + random.below(kind < 48 ? 30 : 6);
+  return 1 + random.below(kind < 40 ? 30 : 5);
 }
 
 /** Near the ends of the segment, near the end of a page, or anywhere. */

@@ -4,8 +4,8 @@
  */
 import { caseBytes, endOfCode } from './case-memory.ts';
 import { PortWorld } from './port-world.ts';
-import { ReferenceModel } from './reference-model.ts';
-import { CASE_REGISTERS, CASE_SEGMENTS, caseProblem, isProtected, isSameFamily, registersProblem, type StringIoCase } from './string-io-case.ts';
+import { ReferenceModel, type ReferenceSegment, type ReferenceState } from './reference-model.ts';
+import { CASE_REGISTERS, CASE_SEGMENTS, type CaseRegisters, caseProblem, isProtected, isSameFamily, registersProblem, type StringIoCase } from './string-io-case.ts';
 import { type MachineEnd, StringIoMachine } from './string-io-machine.ts';
 import { TwinMemory } from './twin-memory.ts';
 
@@ -30,6 +30,47 @@ export interface CaseVerdict {
 const NOT_JUDGED: CaseVerdict = { differences: [], isJudged: false, kernel: 0, userspace: 0, faults: 0 };
 const NO_DIFFERENCES: readonly string[] = [];
 
+/** Written out: this runs for every case. */
+function copyRegisters(from: CaseRegisters, to: ReferenceState): void {
+  to.eax = from.eax;
+  to.ebx = from.ebx;
+  to.ecx = from.ecx;
+  to.edx = from.edx;
+  to.esi = from.esi;
+  to.edi = from.edi;
+  to.ebp = from.ebp;
+  to.esp = from.esp;
+  to.eip = from.eip;
+  to.eflags = from.eflags;
+}
+
+function areSameRegisters(a: CaseRegisters, b: CaseRegisters): boolean {
+  return (
+    a.eax === b.eax &&
+    a.ebx === b.ebx &&
+    a.ecx === b.ecx &&
+    a.edx === b.edx &&
+    a.esi === b.esi &&
+    a.edi === b.edi &&
+    a.ebp === b.ebp &&
+    a.esp === b.esp &&
+    a.eip === b.eip &&
+    a.eflags === b.eflags
+  );
+}
+
+type ModelSegments = Pick<ReferenceState, (typeof CASE_SEGMENTS)[number]>;
+
+/** The segments of a case as the model knows them. Code can be read, not written: only protected mode asks. */
+function modelSegments({ segments, mode }: StringIoCase): ModelSegments {
+  const entries = CASE_SEGMENTS.map((name): [string, ReferenceSegment] => {
+    const { selector, limit, access } = segments[name];
+    const isCode = name === 'cs' && isProtected(mode);
+    return [name, { selector, base: selector * 16, limit, access: isCode ? 'ro' : access }];
+  });
+  return Object.fromEntries(entries) as unknown as ModelSegments;
+}
+
 /** The two sides, reused for all cases. */
 export class StringIoJudge {
   readonly #machine: StringIoMachine;
@@ -39,6 +80,7 @@ export class StringIoJudge {
   readonly #ports = new PortWorld();
   /** The last case that was set up. Cases of a family share their bytes. */
   #last: StringIoCase | null = null;
+  #segments: ModelSegments;
   #isMemoryEqual = false;
 
   /** @param machine the emulator under judgement. */
@@ -46,6 +88,7 @@ export class StringIoJudge {
     this.#machine = machine;
     this.#memory = new TwinMemory(machine.vm.memory);
     this.#model = new ReferenceModel(this.#memory.model, this.#expectedPorts);
+    this.#segments = this.#model.state;
   }
 
   /** Judges one case. Both sides are as before afterwards. */
@@ -54,6 +97,7 @@ export class StringIoJudge {
       if (caseProblem(test) !== null) return NOT_JUDGED;
       this.#memory.setUp(caseBytes(test));
       this.#last = test;
+      this.#segments = modelSegments(test);
     }
     if (registersProblem(test) !== null) return NOT_JUDGED;
     this.#isMemoryEqual = false;
@@ -87,15 +131,16 @@ export class StringIoJudge {
   }
 
   #loadModel(test: StringIoCase): void {
+    const { mode, tss, cpl } = test;
     const { state } = this.#model;
-    const { segments, mode, tss, registers, cpl } = test;
-    for (const name of CASE_REGISTERS) state[name] = registers[name];
-    for (const name of CASE_SEGMENTS) {
-      const { selector, limit, access } = segments[name];
-      // Code can be read, not written: only protected mode asks.
-      const isCode = name === 'cs' && isProtected(mode);
-      state[name] = { selector, base: selector * 16, limit, access: isCode ? 'ro' : access };
-    }
+    copyRegisters(test.registers, state);
+    const segments = this.#segments;
+    state.cs = segments.cs;
+    state.ds = segments.ds;
+    state.es = segments.es;
+    state.fs = segments.fs;
+    state.gs = segments.gs;
+    state.ss = segments.ss;
     const moveTo = test.userspace === 'move' ? endOfCode(test) : -1;
     this.#model.begin({ mode, cpl, tssLimit: tss.limit, isForced: test.path === 'forced', moveTo });
   }
@@ -104,11 +149,16 @@ export class StringIoJudge {
   #isSame(got: MachineEnd): boolean {
     const { state } = this.#model;
     if (got.end !== 'HLT' || !this.#expectedPorts.log.equals(this.#ports.log)) return false;
-    for (const name of CASE_REGISTERS) if (state[name] !== got.registers[name]) return false;
-    for (let i = 0; i < CASE_SEGMENTS.length; i++) {
-      if (state[CASE_SEGMENTS[i]].selector !== got.selectors[i]) return false;
-    }
-    return true;
+    const { selectors } = got;
+    return (
+      areSameRegisters(state, got.registers) &&
+      state.cs.selector === selectors[0] &&
+      state.ds.selector === selectors[1] &&
+      state.es.selector === selectors[2] &&
+      state.fs.selector === selectors[3] &&
+      state.gs.selector === selectors[4] &&
+      state.ss.selector === selectors[5]
+    );
   }
 
   /** In words. */

@@ -75,6 +75,9 @@ export type CaseUserspace = 'exit' | 'bus' | 'move';
 /** All of them; the simplest first, for shrinking. */
 export const CASE_USERSPACES: readonly CaseUserspace[] = ['exit', 'bus', 'move'];
 
+/** Registers of a case, unsigned. */
+export type CaseRegisters = Readonly<Record<(typeof CASE_REGISTERS)[number], number>>;
+
 /** See the opening comment. */
 export interface StringIoCase {
   readonly mode: CaseMode;
@@ -88,7 +91,7 @@ export interface StringIoCase {
   /** Seed of everything that a read returns. */
   readonly portSeed: number;
   readonly devices: readonly CaseDevice[];
-  readonly registers: Readonly<Record<(typeof CASE_REGISTERS)[number], number>>;
+  readonly registers: CaseRegisters;
   readonly segments: Readonly<Record<(typeof CASE_SEGMENTS)[number], CaseSegment>>;
 }
 

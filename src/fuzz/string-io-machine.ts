@@ -17,7 +17,6 @@ import {
   KVM_PIO_BUS,
   type KvmRegs,
   type KvmSegment,
-  type KvmSregs,
 } from '../uapi/kvm.ts';
 import {
   endOfCode,
@@ -42,6 +41,10 @@ const CR0_ET = 0x10;
 const CR0_PE = 1;
 const REAL_IDT_LIMIT = 0x3ff;
 const TSS_SELECTOR = 0x18;
+/** Numbers of {@link CASE_SEGMENTS} in the processor's own order: ES CS SS DS FS GS. */
+const SEGMENT_NUMBERS = [1, 3, 0, 4, 5, 2] as const;
+/** Selector, base, limit, attributes. */
+const WORDS = 4;
 /** Above this limit it counts pages. */
 const MAX_BYTE_LIMIT = 0xf_ffff;
 
@@ -59,9 +62,9 @@ export class StringIoMachine {
   readonly vm: Vm;
   readonly vcpu: Vcpu;
   #devices: IoDevice[] = [];
-  /** The case that ended well before this one, and the state that its family starts from. */
+  /** The case that ended well before this one, and the segments that its family starts from. */
   #last: StringIoCase | null = null;
-  #sregs: KvmSregs | null = null;
+  readonly #segments = new Float64Array(CASE_SEGMENTS.length * WORDS);
   readonly #selectors = [0, 0, 0, 0, 0, 0];
 
   constructor() {
@@ -75,11 +78,11 @@ export class StringIoMachine {
   load(test: StringIoCase, ports: PortWorld): void {
     const { vcpu } = this;
     const last = this.#last;
-    if (last === null || this.#sregs === null || !isSameFamily(last, test)) {
-      this.#sregs = this.#reset(test);
+    if (last === null || !isSameFamily(last, test)) {
+      this.#reset(test);
       this.#wire(test, ports);
-    } else if (vcpu.cpu.segSelector[SEG_CS] !== this.#sregs.cs.selector || test.mode !== 'real') {
-      vcpu.setSregs(this.#sregs);
+    } else {
+      this.#restoreSegments();
     }
     this.#last = null;
     // A new vCPU's read-ahead buffer is all zero.
@@ -122,7 +125,7 @@ export class StringIoMachine {
   }
 
   /** A vCPU as at power-on, with the control registers and segments of the case. */
-  #reset(test: StringIoCase): KvmSregs {
+  #reset(test: StringIoCase): void {
     const { vcpu } = this;
     vcpu.resetVcpu();
     vcpu.forceEmulation = test.path === 'forced' ? 1 : 0;
@@ -139,7 +142,26 @@ export class StringIoMachine {
       sregs.tr = { ...sregs.tr, selector: TSS_SELECTOR, base: TSS_BASE, limit, type: AR_TSS32_BUSY, present: 1 };
     }
     vcpu.setSregs(sregs);
-    return sregs;
+    const { segSelector, segBase, segLimit, segAttr } = vcpu.cpu;
+    for (const [i, seg] of SEGMENT_NUMBERS.entries()) {
+      this.#segments.set([segSelector[seg], segBase[seg], segLimit[seg], segAttr[seg]], i * WORDS);
+    }
+  }
+
+  /** What the family started from. An exception has changed whole segments, with another selector or other rights. */
+  #restoreSegments(): void {
+    const { cpu } = this.vcpu;
+    const saved = this.#segments;
+    for (let i = 0; i < SEGMENT_NUMBERS.length; i++) {
+      const seg = SEGMENT_NUMBERS[i];
+      const at = i * WORDS;
+      const isSame =
+        cpu.segSelector[seg] === saved[at] &&
+        cpu.segBase[seg] === saved[at + 1] &&
+        cpu.segLimit[seg] === saved[at + 2] &&
+        cpu.segAttr[seg] === saved[at + 3];
+      if (!isSame) cpu.setSegment(seg, saved[at], saved[at + 1], saved[at + 2], saved[at + 3]);
+    }
   }
 
   #wire(test: StringIoCase, ports: PortWorld): void {
@@ -152,9 +174,6 @@ export class StringIoMachine {
   }
 }
 
-const SEG_CS = 1;
-/** Numbers of {@link CASE_SEGMENTS} in the processor's own order: ES CS SS DS FS GS. */
-const SEGMENT_NUMBERS = [SEG_CS, 3, 0, 4, 5, 2] as const;
 
 function segmentState(test: StringIoCase, name: string, segment: CaseSegment): KvmSegment {
   const { selector, limit, access } = segment;
