@@ -122,8 +122,8 @@ function generateFamily(random: Prng): Family {
 }
 
 function insnCount(random: Prng): number {
-  const n = random.below(8);
-  return n < 5 ? 1 : n < 7 ? 2 : 3;
+  const n = random.below(16);
+  return n < 11 ? 1 : n < 15 ? 2 : 3;
 }
 
 function modeOf(random: Prng): CaseMode {

@@ -7,6 +7,7 @@ import type { IoDevice } from '../bus/io-device.ts';
 import { X86_EFLAGS_RF, X86_EFLAGS_VM } from '../cpu/registers.ts';
 import { Kvm } from '../kvm/kvm.ts';
 import { orThrow } from '../kvm/or-throw.ts';
+import { getRegs, setRegs } from '../kvm/regs.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Vm } from '../kvm/vm.ts';
 import {
@@ -89,7 +90,8 @@ export class StringIoMachine {
     vcpu.ctxt.ioReadData.fill(0);
     const { eflags } = test.registers;
     const regs = test.mode === 'v86' ? { ...test.registers, eflags: eflags | X86_EFLAGS_VM } : test.registers;
-    vcpu.setRegs(regs);
+    // KVM_SET_REGS without its look at the structure, which costs more than many a case.
+    setRegs(vcpu.cpu, regs);
   }
 
   /** Runs to the HLT; exits are answered by `ports`. */
@@ -113,7 +115,7 @@ export class StringIoMachine {
     for (let i = 0; i < CASE_SEGMENTS.length; i++) this.#selectors[i] = segSelector[SEGMENT_NUMBERS[i]];
     const other =
       result === 0 ? (KVM_EXIT_NAMES[run.exit_reason] ?? String(run.exit_reason)) : `errno ${result}`;
-    return { end: isHalt ? 'HLT' : other, registers: vcpu.getRegs(), selectors: this.#selectors };
+    return { end: isHalt ? 'HLT' : other, registers: getRegs(vcpu.cpu), selectors: this.#selectors };
   }
 
   /** Userspace goes on behind the code. A REP that was under way has left RF set: a new place has none. */
