@@ -12,6 +12,24 @@ const WORDS = ['kernel in', 'kernel out', 'exit in', 'exit out'] as const;
 /** Numbers before the data. */
 const HEAD = 4;
 
+/** One access, taken apart. */
+export interface LoggedAccess {
+  readonly kind: number;
+  readonly port: number;
+  readonly size: number;
+  /** One a count. */
+  readonly values: readonly number[];
+}
+
+/** Little-endian elements of `size` bytes. */
+function elements(bytes: readonly number[], size: number): number[] {
+  const values: number[] = [];
+  for (let i = 0; i < bytes.length; i += size) {
+    values.push(bytes.slice(i, i + size).reduceRight((value, byte) => value * 256 + byte, 0));
+  }
+  return values;
+}
+
 /** See the opening comment. The kernel's entries have one value, userspace's size · count bytes. */
 export class AccessLog {
   #data = new Uint32Array(1 << 12);
@@ -47,19 +65,26 @@ export class AccessLog {
     return true;
   }
 
-  /** One line an access: `exit in port 0x3f8 size 1 count 3 data 01 02 03`. */
-  lines(): string[] {
-    const lines: string[] = [];
+  /** The accesses, in order. */
+  entries(): LoggedAccess[] {
+    const entries: LoggedAccess[] = [];
     const log = this.#data;
     for (let i = 0; i < this.#length; ) {
       const [kind, port, size, count] = log.subarray(i, i + HEAD);
       const length = kind < USER_READ ? 1 : size * count;
-      const values = Array.from(log.subarray(i + HEAD, i + HEAD + length));
-      const data = values.map((value) => value.toString(16).padStart(2, '0')).join(' ');
-      lines.push(`${WORDS[kind]} port 0x${port.toString(16)} size ${size} count ${count} data ${data}`);
+      const data = Array.from(log.subarray(i + HEAD, i + HEAD + length));
+      entries.push({ kind, port, size, values: kind < USER_READ ? data : elements(data, size) });
       i += HEAD + length;
     }
-    return lines;
+    return entries;
+  }
+
+  /** One line an access: `exit in port 0x3f8 size 1 data 01 02 03`. */
+  lines(): string[] {
+    return this.entries().map(({ kind, port, size, values }) => {
+      const data = values.map((value) => value.toString(16).padStart(2 * size, '0')).join(' ');
+      return `${WORDS[kind]} port 0x${port.toString(16)} size ${size} count ${values.length} data ${data}`;
+    });
   }
 
   #head(kind: number, port: number, size: number, count: number, room: number): void {

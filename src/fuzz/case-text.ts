@@ -37,7 +37,10 @@ export function caseToText(test: StringIoCase, seed: number, run: number): strin
   ];
   for (const bytes of test.code) {
     const text = bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
-    lines.push(`code=${text}`, `#    ${disassemble(Uint8Array.from(bytes), test.mode === 'prot32' ? 32 : 16, 0)}`);
+    lines.push(
+      `code=${text}`,
+      `#    ${disassemble(Uint8Array.from(bytes), test.mode === 'prot32' ? 32 : 16, 0)}`,
+    );
   }
   for (const name of CASE_REGISTERS) lines.push(`${name}=${hex(test.registers[name])}`);
   for (const name of CASE_SEGMENTS) {

@@ -33,7 +33,11 @@ const IMMEDIATE_OPCODES = [0xe4, 0xe5, 0xe6, 0xe7] as const;
 const QUIRK_PORT = 0x7e;
 
 /** What the cases of a family share. */
-type Family = Omit<StringIoCase, 'registers' | 'portSeed'> & { readonly eip: number; readonly port: number; readonly isAddr32: boolean };
+type Family = Omit<StringIoCase, 'registers' | 'portSeed'> & {
+  readonly eip: number;
+  readonly port: number;
+  readonly isAddr32: boolean;
+};
 
 /** The cases of one seed. */
 export class CaseSource {
@@ -164,17 +168,17 @@ function corner32(random: Prng, low: number): number {
 /** The upper half of ECX is mostly zero where it counts: such a REP runs to the end of a segment. */
 function counter32(random: Prng, isAddr32: boolean): number {
   const low = repeatCount(random);
-  const upper = random.oneIn(isAddr32 ? 8192 : 4) ? random.below(0x1_0000) : 0;
+  const upper = random.oneIn(isAddr32 ? 16384 : 4) ? random.below(0x1_0000) : 0;
   return upper * 0x1_0000 + low;
 }
 
 /** Mostly short: a fuzzer that runs long REPs does little else. Batches end at pages, and at 1024 bytes at most. */
 function repeatCount(random: Prng): number {
-  const kind = random.below(256);
-  if (kind === 0) return random.oneIn(128) ? random.below(0x1_0000) : 1020 + random.below(10);
-  if (kind < 3) return random.below(600);
-  if (kind < 24) return 0;
-  return 1 + random.below(kind < 40 ? 30 : 5);
+  const kind = random.below(4096);
+  if (kind < 2) return random.oneIn(128) ? random.below(0x1_0000) : 1020 + random.below(10);
+  if (kind < 10) return random.below(600);
+  if (kind < 300) return 0;
+  return 1 + random.below(kind < 400 ? 30 : 5);
 }
 
 /** Near the ends of the segment, near the end of a page, or anywhere. */

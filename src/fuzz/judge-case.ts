@@ -2,10 +2,20 @@
  * Runs one case on the emulator and on the reference model and compares everything a guest or its userspace could
  * see: the accesses in order, registers, flags, memory, the exception taken.
  */
+import type { AccessLog } from './access-log.ts';
 import { caseBytes, endOfCode } from './case-memory.ts';
 import { PortWorld } from './port-world.ts';
 import { ReferenceModel, type ReferenceSegment, type ReferenceState } from './reference-model.ts';
-import { CASE_REGISTERS, CASE_SEGMENTS, type CaseRegisters, caseProblem, isProtected, isSameFamily, registersProblem, type StringIoCase } from './string-io-case.ts';
+import {
+  CASE_REGISTERS,
+  CASE_SEGMENTS,
+  type CaseRegisters,
+  caseProblem,
+  isProtected,
+  isSameFamily,
+  registersProblem,
+  type StringIoCase,
+} from './string-io-case.ts';
 import { type MachineEnd, StringIoMachine } from './string-io-machine.ts';
 import { TwinMemory } from './twin-memory.ts';
 
@@ -89,6 +99,11 @@ export class StringIoJudge {
     this.#memory = new TwinMemory(machine.vm.memory);
     this.#model = new ReferenceModel(this.#memory.model, this.#expectedPorts);
     this.#segments = this.#model.state;
+  }
+
+  /** What the model had at its ports in the last case. */
+  get expectedLog(): AccessLog {
+    return this.#expectedPorts.log;
   }
 
   /** Judges one case. Both sides are as before afterwards. */
@@ -196,4 +211,11 @@ function compareLines(want: readonly string[], have: readonly string[], differen
 
 function hex(value: number): string {
   return `0x${value.toString(16)}`;
+}
+
+/** What the reference model alone has at its ports in this case. */
+export function expectedAccesses(test: StringIoCase): AccessLog {
+  const judge = new StringIoJudge();
+  judge.judge(test);
+  return judge.expectedLog;
 }

@@ -173,7 +173,8 @@ export class ReferenceModel {
     if (insn.kind === 'ins') return this.#ins(insn, port);
     if (insn.kind === 'outs') return this.#outs(insn, port);
     const next = this.state.eip + insn.length;
-    const isMoved = insn.kind === 'in' ? this.#in(insn, port) : this.#portWrite(port, insn.size, this.state.eax);
+    const isMoved =
+      insn.kind === 'in' ? this.#in(insn, port) : this.#portWrite(port, insn.size, this.state.eax);
     if (isMoved) this.#move();
     else this.state.eip = next;
     return 0;
@@ -235,7 +236,8 @@ export class ReferenceModel {
     const isDown = (this.state.eflags & DF) !== 0;
     if (!isDown) {
       // One block: one limit check over all of it, no wrap inside it.
-      if (!this.#fits('es', this.#index(insn, this.state.edi), size * elements, true)) return this.#insFault();
+      if (!this.#fits('es', this.#index(insn, this.state.edi), size * elements, true))
+        return this.#insFault();
       this.#storeAhead(insn, 0, size * elements);
       this.#advance(insn, 'edi', elements, size * elements);
     }

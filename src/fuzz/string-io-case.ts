@@ -116,10 +116,12 @@ export function caseProblem(test: StringIoCase): string | null {
   if (code.length === 0 || code.length > MAX_CASE_INSNS) return `needs 1 to ${MAX_CASE_INSNS} instructions`;
   for (const bytes of code) if (bytes.length === 0) return 'an instruction has no bytes';
   if (registers.eip > 0xffff) return 'eip is not below 0x10000';
-  if ((mode === 'real' && test.cpl !== 0) || (mode === 'v86' && test.cpl !== 3)) return 'cpl is not the mode’s';
+  if ((mode === 'real' && test.cpl !== 0) || (mode === 'v86' && test.cpl !== 3))
+    return 'cpl is not the mode’s';
   if (tss.limit < MIN_TSS_LIMIT || tss.limit >= CASE_TSS_BYTES)
     return `the limit of the TSS is not in ${MIN_TSS_LIMIT} to ${CASE_TSS_BYTES - 1}`;
-  if (tss.ioMapBase > 0xffff || tss.ioMapBase < MIN_IO_MAP_BASE) return 'the I/O map base lies in the TSS proper';
+  if (tss.ioMapBase > 0xffff || tss.ioMapBase < MIN_IO_MAP_BASE)
+    return 'the I/O map base lies in the TSS proper';
   return devicesProblem(test.devices) ?? segmentsProblem(test) ?? registersProblem(test);
 }
 

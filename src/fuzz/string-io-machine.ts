@@ -30,7 +30,13 @@ import {
   TSS_BASE,
 } from './case-memory.ts';
 import type { PortWorld } from './port-world.ts';
-import { CASE_SEGMENTS, type CaseSegment, isProtected, isSameFamily, type StringIoCase } from './string-io-case.ts';
+import {
+  CASE_SEGMENTS,
+  type CaseSegment,
+  isProtected,
+  isSameFamily,
+  type StringIoCase,
+} from './string-io-case.ts';
 
 /** A case of REP OUTS with CX = 0xffff needs 65,536 ticks an instruction. */
 const TICK_BUDGET = 4_000_000;
@@ -141,7 +147,14 @@ export class StringIoMachine {
       sregs.idt = { base: IDT_BASE, limit: IDT_LIMIT };
       sregs.gdt = { base: GDT_BASE, limit: GDT_LIMIT };
       const { limit } = test.tss;
-      sregs.tr = { ...sregs.tr, selector: TSS_SELECTOR, base: TSS_BASE, limit, type: AR_TSS32_BUSY, present: 1 };
+      sregs.tr = {
+        ...sregs.tr,
+        selector: TSS_SELECTOR,
+        base: TSS_BASE,
+        limit,
+        type: AR_TSS32_BUSY,
+        present: 1,
+      };
     }
     vcpu.setSregs(sregs);
     const { segSelector, segBase, segLimit, segAttr } = vcpu.cpu;
@@ -175,7 +188,6 @@ export class StringIoMachine {
     this.#devices = wired.map(({ device }) => device);
   }
 }
-
 
 function segmentState(test: StringIoCase, name: string, segment: CaseSegment): KvmSegment {
   const { selector, limit, access } = segment;

@@ -37,7 +37,11 @@ export class TwinMemory {
     this.#ram = Buffer.from(ram.buffer, ram.byteOffset, ram.length);
     this.#modelBuffer = Buffer.from(this.model.bytes.buffer);
     this.#pages = ram.length >>> PAGE_SHIFT;
-    this.#flags = new Uint32Array(guest.pageFlags.buffer, guest.pageFlags.byteOffset, (this.#pages + 3) >>> 2);
+    this.#flags = new Uint32Array(
+      guest.pageFlags.buffer,
+      guest.pageFlags.byteOffset,
+      (this.#pages + 3) >>> 2,
+    );
     guest.restrict(0, this.#pages, PAGE_CLEAN);
   }
 
@@ -75,7 +79,8 @@ export class TwinMemory {
     const count = model.count;
     model.undo();
     // Where both sides were the same, what the model stored is all that anybody stored.
-    if (areEqual) for (let i = 0; i < count; i++) this.#pokeGuest(model.address(i), model.bytes[model.address(i)]);
+    if (areEqual)
+      for (let i = 0; i < count; i++) this.#pokeGuest(model.address(i), model.bytes[model.address(i)]);
     else for (const page of this.#dirty) this.#copyPage(page);
     for (const page of this.#dirty) this.#guest.restrict(page, 1, PAGE_CLEAN);
     this.#dirty.length = 0;
@@ -95,7 +100,8 @@ export class TwinMemory {
   #pokeGuest(addr: number, value: number): void {
     if (this.#ram[addr] === value) return;
     this.#ram[addr] = value;
-    if ((this.#guest.pageFlags[addr >>> PAGE_SHIFT] & PAGE_HAS_CODE) !== 0) this.#guest.code?.invalidate(addr, 1);
+    if ((this.#guest.pageFlags[addr >>> PAGE_SHIFT] & PAGE_HAS_CODE) !== 0)
+      this.#guest.code?.invalidate(addr, 1);
   }
 
   /** The pages that either side wrote, each once. */

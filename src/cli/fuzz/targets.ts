@@ -1,0 +1,20 @@
+/**
+ * The targets of `pio86 fuzz`, by name. Each is loaded when it is asked for.
+ */
+import type { FuzzTarget } from '../../fuzz/engine/fuzz-target.ts';
+
+/** All names. */
+export const FUZZ_TARGETS = ['string-io'] as const;
+
+/** Name of a target. */
+export type FuzzTargetName = (typeof FUZZ_TARGETS)[number];
+
+/** Makes a target. */
+export async function createFuzzTarget(name: string): Promise<FuzzTarget | null> {
+  switch (name) {
+    case 'string-io':
+      return new (await import('../../fuzz/targets/string-io.ts')).StringIoTarget();
+    default:
+      return null;
+  }
+}
