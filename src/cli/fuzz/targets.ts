@@ -4,7 +4,7 @@
 import type { FuzzTarget } from '../../fuzz/engine/fuzz-target.ts';
 
 /** All names. */
-export const FUZZ_TARGETS = ['string-io'] as const;
+export const FUZZ_TARGETS = ['string-io', 'devices'] as const;
 
 /** Name of a target. */
 export type FuzzTargetName = (typeof FUZZ_TARGETS)[number];
@@ -14,6 +14,8 @@ export async function createFuzzTarget(name: string): Promise<FuzzTarget | null>
   switch (name) {
     case 'string-io':
       return new (await import('../../fuzz/targets/string-io.ts')).StringIoTarget();
+    case 'devices':
+      return (await import('../../fuzz/targets/devices.ts')).createDevicesTarget();
     default:
       return null;
   }
