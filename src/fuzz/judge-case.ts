@@ -132,7 +132,7 @@ export class StringIoJudge {
     let end: MachineEnd | string;
     try {
       this.#machine.load(test, this.#ports);
-      end = this.#machine.run(test, this.#ports);
+      end = this.#machine.run(test, this.#ports, expected.elements);
     } catch (error) {
       // No guest may make the emulator throw: that is a finding like any other.
       end = `the emulator threw: ${error instanceof Error ? error.message : String(error)}`;

@@ -27,6 +27,8 @@ export class PortWorld implements ReferencePorts, UserspaceBus {
   /** Accesses to devices in the kernel and to userspace. */
   kernel = 0;
   userspace = 0;
+  /** Elements asked for, whoever answered. */
+  elements = 0;
   #devices = NO_DEVICES;
   #isPerElement = false;
   readonly #kernelAnswers = new Prng(0, 1);
@@ -40,6 +42,7 @@ export class PortWorld implements ReferencePorts, UserspaceBus {
     this.log.clear();
     this.kernel = 0;
     this.userspace = 0;
+    this.elements = 0;
     this.#devices = test.devices;
     this.#isPerElement = test.userspace === 'bus';
     this.#kernelAnswers.reseed(test.portSeed, 1);
@@ -59,6 +62,7 @@ export class PortWorld implements ReferencePorts, UserspaceBus {
 
   userRead(port: number, size: number, count: number, data: Uint8Array): void {
     const bytes = size * count;
+    this.elements += count;
     for (let i = 0; i < bytes; i++) data[i] = this.#userAnswers.next() >>> 24;
     if (!this.#isPerElement || count === 1) {
       this.userspace++;
@@ -73,6 +77,7 @@ export class PortWorld implements ReferencePorts, UserspaceBus {
 
   userWrite(port: number, size: number, count: number, data: Uint8Array): void {
     this.userspace++;
+    this.elements += count;
     this.log.user(USER_WRITE, port, size, count, data);
   }
 
@@ -134,6 +139,7 @@ export class PortWorld implements ReferencePorts, UserspaceBus {
 
   #declines({ behaviour }: CaseDevice): boolean {
     this.#asked++;
+    this.elements++;
     return behaviour === 'decline' || (behaviour === 'flaky' && this.#asked % FLAKY_PERIOD === 0);
   }
 }

@@ -20,7 +20,7 @@ import {
 /** Longest instruction that the generator makes. */
 const MAX_INSN = 20;
 /** Shrinking stops here, however small the case is by then. */
-const TIME_LIMIT_MS = 20_000;
+const TIME_LIMIT_MS = 10_000;
 
 /**
  * @param fails whether a case fails; cases that say nothing do not.

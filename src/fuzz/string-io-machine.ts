@@ -38,8 +38,9 @@ import {
   type StringIoCase,
 } from './string-io-case.ts';
 
-/** A case of REP OUTS with CX = 0xffff needs 65,536 ticks an instruction. */
-const TICK_BUDGET = 4_000_000;
+/** Ticks that any case may take, and how many for each element that the model has moved: an emulator that does not end ends. */
+const BASE_TICKS = 2000;
+const TICKS_PER_ELEMENT = 4;
 const AR_READ_ONLY = 1;
 const AR_DATA = 3;
 const AR_CODE = 11;
@@ -100,11 +101,11 @@ export class StringIoMachine {
     setRegs(vcpu.cpu, regs);
   }
 
-  /** Runs to the HLT; exits are answered by `ports`. */
-  run(test: StringIoCase, ports: PortWorld): MachineEnd {
+  /** Runs to the HLT; exits are answered by `ports`. `elements`: how many the model has moved. */
+  run(test: StringIoCase, ports: PortWorld, elements: number): MachineEnd {
     const { vcpu } = this;
     const { run } = vcpu;
-    vcpu.tickLimit = this.vm.clock.ticks + TICK_BUDGET;
+    vcpu.tickLimit = this.vm.clock.ticks + BASE_TICKS + TICKS_PER_ELEMENT * elements;
     let moves = test.userspace === 'move';
     let result = vcpu.kvmRun();
     while (result === 0 && run.exit_reason === KVM_EXIT_IO) {
