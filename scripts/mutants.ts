@@ -60,7 +60,8 @@ function main(names: readonly string[]): number {
   let found = 0;
   let small = 0;
   try {
-    for (const file of ['package.json', 'dist']) cpSync(join(ROOT, file), join(folder, file), { recursive: true });
+    for (const file of ['package.json', 'dist'])
+      cpSync(join(ROOT, file), join(folder, file), { recursive: true });
     symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
     for (const mutant of wanted) {
       const built = join(folder, 'dist', mutant.file.replace(/\.ts$/, '.js'));
@@ -70,13 +71,17 @@ function main(names: readonly string[]): number {
       writeFileSync(built, original);
       if (isFound) found++;
       if (isFound && size <= SMALL) small++;
-      const end = isFound ? `${seconds.toFixed(2).padStart(6)} s ${String(runs).padStart(8)} runs  size ${size}` : 'NOT FOUND';
+      const end = isFound
+        ? `${seconds.toFixed(2).padStart(6)} s ${String(runs).padStart(8)} runs  size ${size}`
+        : 'NOT FOUND';
       process.stdout.write(`${mutant.name.padEnd(34)} ${mutant.target.padEnd(10)} ${end}\n`);
     }
   } finally {
     rmSync(folder, { recursive: true });
   }
-  process.stdout.write(`${found} of ${wanted.length} found, ${small} with at most ${SMALL} instructions or steps\n`);
+  process.stdout.write(
+    `${found} of ${wanted.length} found, ${small} with at most ${SMALL} instructions or steps\n`,
+  );
   return found === wanted.length ? 0 : 1;
 }
 
