@@ -32,6 +32,14 @@ describe('the pio86 process', () => {
     });
   });
 
+  it('fuzzes on two threads as on one', async () => {
+    const argv = ['fuzz', 'devices', '--runs', '700', '--seed', '1', '--json'];
+    const [one, two] = await Promise.all([ended(start(...argv)), ended(start(...argv, '--workers', '2'))]);
+    expect(two.exitCode).toBe(0);
+    const [alone, shared] = [JSON.parse(one.stdout), JSON.parse(two.stdout)];
+    expect(shared).toMatchObject({ runs: 700, total: 700, counts: alone.counts });
+  });
+
   it('passes exit codes on', async () => {
     expect((await ended(start('run', '--foo'))).exitCode).toBe(2);
   });

@@ -65,6 +65,7 @@ export const MUTANTS: readonly Mutant[] = [
   devices('pit-second-latch-wins', 'devices/i8254-counter.ts', 'if (c.count_latched !== 0) return;', ''),
   devices('pit-count-of-zero', 'devices/i8254-timer.ts', 'val === 0 ? PIT_MAX_COUNT : val;', 'val === 0 ? 1 : val;'),
   devices('pit-shortest-period', 'devices/i8254-timer.ts', 'if (isPeriod && ps.period < MIN_TIMER_PERIOD_NS) ps.period = MIN_TIMER_PERIOD_NS;', ''),
+  devices('pit-ticks-survive-a-mask', 'devices/i8254-timer.ts', 'if (!mask) pit.fn.kvmPitResetReinject(pit);', ''),
   devices('pic-mask-ignored', 'devices/i8259-priority.ts', 'pic.fn.getPriority(s, s.irr & ~s.imr)', 'pic.fn.getPriority(s, s.irr)'),
   devices('pic-level-as-edge', 'devices/i8259-priority.ts', 'if ((s.elcr & (1 << irq)) === 0) s.irr &= ~(1 << irq);', 's.irr &= ~(1 << irq);'),
   devices('pic-rotation-off-by-one', 'devices/i8259-ports.ts', 'if (cmd === OCW2_ROTATE_ON_NON_SPECIFIC_EOI) s.priority_add = (irq + 1) & 7;', 'if (cmd === OCW2_ROTATE_ON_NON_SPECIFIC_EOI) s.priority_add = irq & 7;'),

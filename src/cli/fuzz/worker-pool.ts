@@ -12,7 +12,8 @@ export class WorkerPool implements ShardRunner {
 
   constructor(target: string, slots: number) {
     this.slots = slots;
-    const entry = new URL('./worker.js', import.meta.url);
+    // The built file, or the source under a loader.
+    const entry = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
     this.#workers = Array.from({ length: slots }, () => new Worker(entry, { workerData: { target } }));
     this.#idle = [...this.#workers];
   }
@@ -22,9 +23,12 @@ export class WorkerPool implements ShardRunner {
     const worker = this.#idle.pop();
     if (worker === undefined) return Promise.reject(new Error('fuzz: more shards at once than workers'));
     return new Promise((resolve, reject) => {
+      const gone = (): void => reject(new Error('fuzz: a worker has gone'));
       worker.once('error', reject);
+      worker.once('exit', gone);
       worker.once('message', (result: ShardResult) => {
         worker.off('error', reject);
+        worker.off('exit', gone);
         this.#idle.push(worker);
         resolve(result);
       });

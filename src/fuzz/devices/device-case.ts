@@ -27,8 +27,33 @@ export function generateSteps(random: Prng): DeviceStep[] {
   const length = 4 + random.below(MAX_STEPS - 4);
   // Half of the cases start from a pair that is set up, as a guest does it: else few requests get anywhere.
   if (random.oneIn(2)) steps.push(...initialization(random));
-  while (steps.length < length) steps.push(step(random));
+  if (random.oneIn(4)) steps.push(...timer(random));
+  const isBusy = random.oneIn(4);
+  while (steps.length < length) steps.push(isBusy ? service(random) : step(random));
   return steps;
+}
+
+/** Channel 0 as a guest sets it up: an interrupt again and again. */
+function timer(random: Prng): DeviceStep[] {
+  const out = (port: number, value: number): DeviceStep => ({ kind: 'out', port, size: 1, value });
+  return [out(0x43, random.oneIn(2) ? 0x34 : 0x36), out(0x40, random.below(256)), out(0x40, random.below(8))];
+}
+
+/** What a guest does with the timer's interrupts: takes them, ends them, masks them, lets time pass. */
+function service(random: Prng): DeviceStep {
+  switch (random.below(6)) {
+    case 0:
+    case 1:
+      return { kind: 'wait', ticks: waiting(random) };
+    case 2:
+      return { kind: 'inta' };
+    case 3:
+      return { kind: 'out', port: 0x20, size: 1, value: 0x20 };
+    case 4:
+      return { kind: 'out', port: 0x21, size: 1, value: random.below(4) };
+    default:
+      return step(random);
+  }
 }
 
 function initialization(random: Prng): DeviceStep[] {
