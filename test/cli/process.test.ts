@@ -33,8 +33,9 @@ describe('the pio86 process', () => {
   });
 
   it('fuzzes on two threads as on one', async () => {
-    const argv = ['fuzz', 'devices', '--runs', '700', '--seed', '1', '--json'];
-    const [one, two] = await Promise.all([ended(start(...argv)), ended(start(...argv, '--workers', '2'))]);
+    const argv = ['dist/cli/main.js', 'fuzz', 'devices', '--runs', '700', '--seed', '1', '--json'];
+    const run = (...more: string[]) => ended(spawn(process.execPath, [...argv, ...more], { stdio: 'pipe' }));
+    const [one, two] = await Promise.all([run(), run('--workers', '2')]);
     expect(two.exitCode).toBe(0);
     const [alone, shared] = [JSON.parse(one.stdout), JSON.parse(two.stdout)];
     expect(shared).toMatchObject({ runs: 700, total: 700, counts: alone.counts });

@@ -112,6 +112,8 @@ export const fuzzCommand: CommandSpec<FuzzCommandOptions> = {
 
 async function createRunner(name: string, workers: number) {
   if (workers > 1) {
+    if (import.meta.url.endsWith('.ts'))
+      throw usageError('--workers needs the built program, not its sources');
     const { WorkerPool } = await import('../fuzz/worker-pool.ts');
     return new WorkerPool(name, workers);
   }

@@ -1,5 +1,5 @@
 /**
- * Shards on worker threads of this machine.
+ * Shards on worker threads of this machine. They run what was built: a thread has none of the loaders that run the sources.
  */
 import { Worker } from 'node:worker_threads';
 import type { Shard, ShardResult, ShardRunner } from '../../fuzz/engine/shard.ts';
@@ -12,8 +12,7 @@ export class WorkerPool implements ShardRunner {
 
   constructor(target: string, slots: number) {
     this.slots = slots;
-    // The built file, or the source under a loader.
-    const entry = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
+    const entry = new URL('./worker.js', import.meta.url);
     this.#workers = Array.from({ length: slots }, () => new Worker(entry, { workerData: { target } }));
     this.#idle = [...this.#workers];
   }

@@ -8,6 +8,9 @@ import { expectedAccesses } from '../judge-case.ts';
 import type { StringIoCase } from '../string-io-case.ts';
 import { kvmProgram } from './kvm-program.ts';
 
+/** Seen from test/regressions/. */
+const TARGET_MODULE = '../../src/fuzz/targets/string-io.ts';
+
 /** @param text the reproducer that the case was read from. */
 export function exportCase(test: StringIoCase, text: string, format: ExportFormat): readonly string[] {
   if (format === 'c') return kvmProgram(test, caseBytes(test));
@@ -19,7 +22,7 @@ function vitestTest(test: StringIoCase, text: string): string[] {
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return [
     "import { expect, it } from 'vitest';",
-    "import { StringIoTarget } from '../../src/fuzz/targets/string-io.ts';",
+    `import { StringIoTarget } from '${TARGET_MODULE}';`,
     '',
     `it('runs ${code.join(', ')} (${test.mode}, ${test.path}) as the reference model does', () => {`,
     '  const verdict = new StringIoTarget().replay(`',
