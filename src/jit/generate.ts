@@ -6,6 +6,7 @@
  * `left` does not reach to the next one: the interpreter does the remaining instructions one by one.
  */
 import { COLD_TABLE } from '../cpu/cold.ts';
+import { AR_DB } from '../cpu/registers.ts';
 import { type Insn, REP_NONE } from '../decoder/insn.ts';
 import { Op } from '../decoder/op.ts';
 import type { Block, Edge } from './blocks.ts';
@@ -227,7 +228,7 @@ export class FunctionText {
   #insn(insn: Insn, place: Place): void {
     const e = this.#e;
     const { op } = insn;
-    const isStack32 = (this.#stackAttr & 0x4000) !== 0;
+    const isStack32 = (this.#stackAttr & AR_DB) !== 0;
     if ((op >= Op.Jo && op <= Op.Jmp) || op === Op.Loop) return;
     if (op === Op.Call) {
       const target = (place.eip + insn.disp) & insn.imm2;
