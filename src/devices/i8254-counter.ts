@@ -6,7 +6,7 @@
  */
 import type { KvmPitChannelState } from '../uapi/kvm.ts';
 import { KVM_PIT_FREQ, type KvmPit } from './i8254-state.ts';
-import { mulU64U32Div } from './mul-u64-u32-div.ts';
+import { modulo, mulU64U32Div } from './mul-u64-u32-div.ts';
 
 const NSEC_PER_SEC = 1_000_000_000;
 
@@ -78,9 +78,9 @@ export function pitGetCount(pit: KvmPit, channel: number): number {
       return (c.count - d) & 0xffff;
     case 3:
       // KVM: steps of two also for odd counts; 8254 data sheet: an odd count loses one, or three, once a half period.
-      return c.count - ((2 * d) % c.count);
+      return c.count - modulo(2 * d, c.count);
     default:
-      return c.count - (d % c.count);
+      return c.count - modulo(d, c.count);
   }
 }
 
@@ -99,10 +99,10 @@ export function pitGetOut(pit: KvmPit, channel: number): number {
       break;
     case 2:
       // KVM: high for the one tick of the reload; 8254 data sheet: low for that tick, high else.
-      out = d % c.count === 0 && d !== 0;
+      out = modulo(d, c.count) === 0 && d !== 0;
       break;
     case 3:
-      out = d % c.count < (c.count + 1) >>> 1;
+      out = modulo(d, c.count) < (c.count + 1) >>> 1;
       break;
     case 4:
     case 5:
