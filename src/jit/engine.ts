@@ -208,14 +208,15 @@ export class Jit implements CodeGenerator {
     const names = objects.map((_, i) => `o${i}`).join(', ');
     const factory = new Function(
       'cpu, code, env, objects, clock',
+      // In parentheses: V8 then compiles the inner function at once instead of reading it twice.
       `'use strict';
 const { gpr, lazy, segBase, segBound, tlb } = cpu;
 const { ram, view } = cpu.mem;
 const { load8, load16, load32, store8, store16, store32, aluStore, parity, undefer, scratch } = env;
 const [${names}] = objects;
-return function generated(left) {
+return (function generated(left) {
 ${text}
-};`,
+});`,
     );
     return factory(cpu, code, ENVIRONMENT, objects, cpu.inlineIo?.clock ?? null) as Run;
   }

@@ -60,10 +60,13 @@ export class FunctionText {
     this.#blocks = structure(entry);
     this.#eipBase = eipBase;
     this.#stackAttr = stackAttr;
+    const behindRep = new Set<Block>();
     for (const block of this.#blocks) {
       block.isCheckpoint ||= block === entry || block.isLoopHeader;
       const last = block.insns.at(-1);
-      if (last !== undefined && isRep(last) && block.next?.block) block.next.block.isCheckpoint = true;
+      if (last === undefined || !isRep(last) || !block.next?.block) continue;
+      block.next.block.isCheckpoint = true;
+      behindRep.add(block.next.block);
     }
     for (const block of this.#blocks) longestPath(block, this.#ticks);
     for (const block of this.#blocks) {
@@ -71,6 +74,8 @@ export class FunctionText {
       const flags = entryFlags(block);
       // At the entry the flags of before are at hand.
       if (flags.kind === 'live' || (block === entry && !block.isLoopHeader)) continue;
+      // A REP may leave no tick for the interpreter to get over the instructions that set the flags anew.
+      if (flags.kind === 'dead' && behindRep.has(block)) continue;
       this.#entryFlags.set(block, flags);
       if (flags.kind === 'dead') this.#spare = Math.max(this.#spare, flags.count);
     }
