@@ -130,7 +130,7 @@ export function fuzzEngines(
     const difference = twins.run(program);
     if (difference !== null) return { index, program, difference };
     done += countBlocks(program.items);
-    if (index % 1000 === 999) report({ programs: index + 1, blocks: done, ticks: twins.ticks });
+    if (index % 100 === 99) report({ programs: index + 1, blocks: done, ticks: twins.ticks });
   }
   return null;
 }
