@@ -182,7 +182,8 @@ export class EngineTwins {
     const begin = a.vm.clock.ticks;
     for (const slice of program.slices) {
       const first = a.run(slice);
-      const second = b.run(slice);
+      const second = this.#runGenerated(slice);
+      if (typeof second === 'string') return { ticks: a.vm.clock.ticks - begin, lines: [second] };
       const ends = [endText(first), endText(second)];
       if (ends[0] !== ends[1] || !registersAreEqual(a, b)) return this.#difference(begin, ends);
       if (first.kind !== 'slice') break;
@@ -192,6 +193,15 @@ export class EngineTwins {
     const pages = ++this.#programs % FULL_LOOK_EVERY === 0 ? null : this.#writtenPages();
     const isSame = boardDifferences(a, b, pages, 1).length === 0;
     return isSame ? null : this.#difference(begin, ['', '']);
+  }
+
+  /** @returns the end, or what was thrown: nothing may be. */
+  #runGenerated(ticks: number): BoardEnd | string {
+    try {
+      return this.#generated.board.run(ticks);
+    } catch (error) {
+      return `generated code has thrown: ${String(error)}`;
+    }
   }
 
   #writtenPages(): Set<number> {

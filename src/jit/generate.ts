@@ -195,8 +195,11 @@ export class FunctionText {
     const last = block.insns[count - 1];
     if (taken !== null && next !== null) {
       const cond = last.op === Op.Loop ? loopText(e, last) : condition(last.op - Op.Jo, e.flags);
+      const known = e.flags;
       e.line(`if (${cond}) {`);
       this.#go(block, taken);
+      // What the blocks within the braces know of the flags holds there alone.
+      e.flags = known;
       e.line('} else {');
       this.#go(block, next);
       e.line('}');
