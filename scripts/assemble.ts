@@ -1,6 +1,6 @@
 /**
- * Assembles the guest programs with nasm: examples/*.asm to .bin, and the workloads of bench/rom.asm to
- * bench/roms/*.rom.gz with their index.json.
+ * Assembles the guest programs with nasm: examples/*.asm to .bin, and the workloads of bench/rom.asm and bench/mixes.asm
+ * to bench/roms/*.rom.gz with their index.json.
  *
  *     npx tsx scripts/assemble.ts            write all of them
  *     npx tsx scripts/assemble.ts --check    compare with what is committed, write nothing
@@ -28,15 +28,15 @@ const EXIT_ABSENT = 6;
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const EXAMPLES_DIR = join(ROOT, 'examples');
-const ROM_SOURCE = join(ROOT, 'bench', 'rom.asm');
-const ROMS_DIR = join(ROOT, 'bench', 'roms');
+const BENCH_DIR = join(ROOT, 'bench');
+const ROMS_DIR = join(BENCH_DIR, 'roms');
 
 /** What one N of a workload is. */
 export type RomUnit = 'instructions' | 'accesses' | 'elements' | 'rounds';
 
 /** One line of bench/roms/index.json. */
 export interface RomEntry {
-  /** The WORK of bench/rom.asm. */
+  /** The WORK of bench/rom.asm or bench/mixes.asm. */
   readonly work: string;
   /** The N that the image was assembled with. */
   readonly n: number;
@@ -56,7 +56,9 @@ export interface Artifact {
   readonly stored: () => Uint8Array;
 }
 
-type Workload = Omit<RomEntry, 'n' | 'file'> & { readonly small: number };
+type Source = 'rom.asm' | 'mixes.asm';
+
+type Workload = Omit<RomEntry, 'n' | 'file'> & { readonly small: number; readonly source?: Source };
 
 /** The large N of each workload is this many times the small one. */
 const LARGE = 10;
@@ -74,10 +76,33 @@ const WORKLOADS: readonly Workload[] = [
   { work: 'counter_var', small: 3_300_000, unit: 'instructions', unitsPerN: 3,  instructionsPerN: 3 },
   { work: 'page_cross',  small: 2_000_000, unit: 'instructions', unitsPerN: 5,  instructionsPerN: 5 },
   { work: 'self_patch',  small:   100_000, unit: 'instructions', unitsPerN: 4,  instructionsPerN: 4 },
+  { work: 'alu',            small:   500_000, unit: 'instructions', unitsPerN: 18, instructionsPerN: 18, source: 'mixes.asm' },
+  { work: 'memory',         small:   600_000, unit: 'instructions', unitsPerN: 15, instructionsPerN: 15, source: 'mixes.asm' },
+  { work: 'calls',          small:     1_500, unit: 'instructions', unitsPerN: 6510, instructionsPerN: 6510, source: 'mixes.asm' },
+  { work: 'strings',        small:     1_000, unit: 'elements',     unitsPerN: 10_240, instructionsPerN: 10_258, source: 'mixes.asm' },
+  { work: 'flat_crc',       small:   250_000, unit: 'instructions', unitsPerN: 40, instructionsPerN: 40, source: 'mixes.asm' },
+  { work: 'flat_crc_pg',    small:   250_000, unit: 'instructions', unitsPerN: 40, instructionsPerN: 40, source: 'mixes.asm' },
+  { work: 'flat_sieve',     small:        30, unit: 'rounds',       unitsPerN: 1, instructionsPerN: 269_208, source: 'mixes.asm' },
+  { work: 'flat_sieve_pg',  small:        30, unit: 'rounds',       unitsPerN: 1, instructionsPerN: 269_208, source: 'mixes.asm' },
+  { work: 'flat_walk',      small:     4_000, unit: 'instructions', unitsPerN: 2564, instructionsPerN: 2564, source: 'mixes.asm' },
+  { work: 'flat_walk_pg',   small:     4_000, unit: 'instructions', unitsPerN: 2564, instructionsPerN: 2564, source: 'mixes.asm' },
+  { work: 'v86_crc',        small:   250_000, unit: 'instructions', unitsPerN: 40, instructionsPerN: 40, source: 'mixes.asm' },
+  { work: 'v86_out',        small: 1_000_000, unit: 'accesses',     unitsPerN: 1, instructionsPerN: 3, source: 'mixes.asm' },
+  { work: 'outsb_1',        small: 1_024_000, unit: 'elements',     unitsPerN: 1, instructionsPerN: 6, source: 'mixes.asm' },
+  { work: 'outsb_16',       small: 1_024_000, unit: 'elements',     unitsPerN: 1, instructionsPerN: 1 + 5 / 16, source: 'mixes.asm' },
+  { work: 'outsb_128',      small: 1_024_000, unit: 'elements',     unitsPerN: 1, instructionsPerN: 1 + 5 / 128, source: 'mixes.asm' },
+  { work: 'outsb_8192',     small: 1_024_000, unit: 'elements',     unitsPerN: 1, instructionsPerN: 1 + 5 / 8192, source: 'mixes.asm' },
+  { work: 'insw_1',         small: 1_024_000, unit: 'elements',     unitsPerN: 1, instructionsPerN: 6, source: 'mixes.asm' },
+  { work: 'insw_16',        small: 1_024_000, unit: 'elements',     unitsPerN: 1, instructionsPerN: 1 + 5 / 16, source: 'mixes.asm' },
+  { work: 'insw_8192',      small: 1_024_000, unit: 'elements',     unitsPerN: 1, instructionsPerN: 1 + 5 / 8192, source: 'mixes.asm' },
 ];
 
+const SOURCES: ReadonlyMap<string, Source> = new Map(
+  WORKLOADS.map(({ work, source = 'rom.asm' }) => [work, source]),
+);
+
 /** Every ROM image, as bench/roms/index.json lists them. */
-export const ROMS: readonly RomEntry[] = WORKLOADS.flatMap(({ small, work, ...rest }) =>
+export const ROMS: readonly RomEntry[] = WORKLOADS.flatMap(({ small, work, source: _, ...rest }) =>
   [small, small * LARGE].map((n) => ({ work, n, ...rest, file: `${work}-${n}.rom.gz` })),
 );
 
@@ -111,7 +136,8 @@ export function assembleExample(name: string): Artifact {
 
 /** Assembles one ROM image. */
 export function assembleRom(rom: RomEntry): Artifact {
-  const bytes = nasm(ROM_SOURCE, ROMS_DIR, [`WORK=${rom.work}`, `N=${rom.n}`]);
+  const source = join(BENCH_DIR, SOURCES.get(rom.work) ?? 'rom.asm');
+  const bytes = nasm(source, ROMS_DIR, [`WORK=${rom.work}`, `N=${rom.n}`]);
   return { path: join(ROMS_DIR, rom.file), bytes, stored: () => gzipSync(bytes, { level: 9 }) };
 }
 

@@ -1,95 +1,157 @@
-/** `pio86 bench`: rates of port I/O by path and of ordinary code, as medians of slopes between two sizes. */
+/** `pio86 bench`: measures the benchmarks that are asked for, pio86 and its peers in turn. */
 import { cpus } from 'node:os';
-import Table from 'cli-table3';
-import { EmulatorError } from '../errors.ts';
-import { BenchMachine } from './bench-machine.ts';
-import { type Spread, spreadOf } from './statistics.ts';
-import { romPair, WORKLOADS, type Workload } from './workloads.ts';
+import { BenchFailure } from './bench-failure.ts';
+import { BenchHost, type BenchHostOptions } from './bench-host.ts';
+import type { Benchmark, Sampler } from './benchmark.ts';
+import type { Peer } from './peers/peer.ts';
+import { choosePeers, findPeers, PEERS, type Skipped } from './peers/peers.ts';
+import { type Baseline, compareWithBaseline } from './report/baseline.ts';
+import { BENCH_SCHEMA_VERSION, type BenchReport, type BenchRow, benchRow } from './report/report.ts';
+import { chooseBenchmarks } from './suite/suite.ts';
 
 /** What the command line says. */
-export interface BenchOptions {
+export interface BenchOptions extends BenchHostOptions {
   readonly samples: number;
-  /** Only these workloads, by their whole name; none = all. */
+  /** Only these benchmarks or groups, by their whole name; none = all. */
   readonly names: readonly string[];
-  /** Only workloads whose name contains this. */
+  /** Only benchmarks whose name contains this. */
   readonly filter?: string;
-  readonly json: boolean;
+  /** `all` that are installed, or those named, which then must be. */
+  readonly peers: 'all' | readonly string[];
+  readonly baseline?: Baseline;
+  /** Version of pio86, for the report. */
+  readonly version: string;
+  /** Told what is measured now. */
+  progress(text: string): void;
+  /** Told who or what is left out. */
+  note(text: string): void;
 }
 
-/** Where the report goes. */
-export interface LineWriter {
-  line(text: string): void;
-}
-
-/** One measured workload. Rates in units a second. */
-interface BenchRow extends Spread {
+/** Somebody who runs one benchmark, and what came out so far. */
+interface Contender {
   readonly name: string;
-  readonly unit: string;
-  readonly about: string;
-  readonly samples: number;
+  /** null once it has failed. */
+  sample: Sampler | null;
+  readonly values: number[];
 }
 
-const MILLION = 1e6;
-
-function measure(machine: BenchMachine, workload: Workload, samples: number): BenchRow {
-  const { small, large, unit } = romPair(workload.work);
-  machine.run(small, workload.path); // V8 compiles
-  const rates: number[] = [];
-  for (let i = 0; i < samples; i++) {
-    const shortRun = machine.run(small, workload.path);
-    const longRun = machine.run(large, workload.path);
-    rates.push((large.units - small.units) / (longRun - shortRun));
-  }
-  return { name: workload.name, unit, about: workload.about, samples, ...spreadOf(rates) };
-}
-
-function rate(value: number): string {
-  return value >= MILLION ? `${(value / MILLION).toFixed(1)} M` : value.toFixed(0);
-}
-
-/** The machine line: figures mean nothing without it. */
+/** The machine: figures mean nothing without it. */
 function machineLine(): string {
   return `${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, Node ${process.version}`;
 }
 
-function table(rows: readonly BenchRow[]): string {
-  const out = new Table({
-    head: ['workload', 'median', 'min', 'max', 'unit/s', 'what'],
-    colAligns: ['left', 'right', 'right', 'right', 'left', 'left'],
-    style: { head: [], border: [] },
-  });
-  for (const r of rows) out.push([r.name, rate(r.median), rate(r.min), rate(r.max), r.unit, r.about]);
-  return out.toString();
+/** Something went wrong with one benchmark or peer: the others go on. */
+function failureText(error: unknown): string {
+  if (error instanceof BenchFailure) return error.message;
+  throw error;
 }
 
-/** @throws EmulatorError `E_ARGUMENT` for a name that is none, and when nothing matches the filter. */
-function choose({ names, filter = '' }: BenchOptions): readonly Workload[] {
-  const known = WORKLOADS.map((w) => w.name);
-  const chosen = WORKLOADS.filter(
-    (w) => (names.length === 0 || names.includes(w.name)) && w.name.includes(filter),
-  );
-  const wrong = names.find((name) => !known.includes(name)) ?? (chosen.length === 0 ? filter : undefined);
-  if (wrong === undefined) return chosen;
-  throw new EmulatorError(
-    'E_ARGUMENT',
-    `bench: no workload matches '${wrong}'; there are ${known.join(', ')}`,
-  );
+class Bench {
+  readonly #host: BenchHost;
+  readonly #options: BenchOptions;
+  readonly skipped: Skipped[] = [];
+
+  constructor(host: BenchHost, options: BenchOptions) {
+    this.#host = host;
+    this.#options = options;
+  }
+
+  skip(name: string, why: string): void {
+    this.skipped.push({ name, why });
+    this.#options.note(`${name}: left out: ${why}`);
+  }
+
+  async row(benchmark: Benchmark, peers: readonly Peer[]): Promise<BenchRow | null> {
+    const contenders = await this.#contenders(benchmark, peers);
+    const [ours] = contenders;
+    if (ours === undefined) return null;
+    for (let i = 0; i < this.#options.samples; i++) {
+      // Who goes first changes, so that a drift of the machine favours nobody.
+      const first = i % contenders.length;
+      for (const contender of [...contenders.slice(first), ...contenders.slice(0, first)]) {
+        await this.#sample(benchmark, contender);
+      }
+    }
+    if (ours.values.length === 0) return null;
+    const row = benchRow(benchmark, ours.values, contenders.slice(1));
+    const { baseline } = this.#options;
+    return baseline === undefined ? row : compareWithBaseline(row, baseline);
+  }
+
+  /** pio86 first; nobody when it cannot run this. */
+  async #contenders(benchmark: Benchmark, peers: readonly Peer[]): Promise<Contender[]> {
+    const all: Contender[] = [];
+    for (const peer of [null, ...(benchmark.isForPeers ? peers : [])]) {
+      const name = peer?.name ?? 'pio86';
+      try {
+        all.push({ name, sample: await benchmark.prepare(this.#host, peer), values: [] });
+      } catch (error) {
+        this.skip(peer === null ? benchmark.name : `${benchmark.name} (${name})`, failureText(error));
+        if (peer === null) return [];
+      }
+    }
+    return all;
+  }
+
+  async #sample(benchmark: Benchmark, contender: Contender): Promise<void> {
+    if (contender.sample === null) return;
+    try {
+      contender.values.push(await contender.sample());
+    } catch (error) {
+      contender.sample = null;
+      this.skip(`${benchmark.name} (${contender.name})`, failureText(error));
+    }
+  }
+}
+
+async function measure(
+  host: BenchHost,
+  options: BenchOptions,
+  chosen: readonly Benchmark[],
+): Promise<BenchReport> {
+  const bench = new Bench(host, options);
+  const wanted = options.peers === 'all' ? PEERS : choosePeers(options.peers);
+  const { found, skipped } = await findPeers(host, wanted);
+  for (const { name, why } of skipped) {
+    if (options.peers !== 'all') throw new BenchFailure(`${name}: ${why}`);
+    bench.skip(name, why);
+  }
+  const rows: BenchRow[] = [];
+  for (const [i, benchmark] of chosen.entries()) {
+    options.progress(`${benchmark.name} (${i + 1} of ${chosen.length})`);
+    const row = await bench.row(
+      benchmark,
+      found.map(({ peer }) => peer),
+    );
+    if (row !== null) rows.push(row);
+  }
+  if (rows.length === 0) throw new BenchFailure('nothing could be measured');
+  return {
+    schemaVersion: BENCH_SCHEMA_VERSION,
+    command: 'bench',
+    version: options.version,
+    date: new Date().toISOString(),
+    machine: machineLine(),
+    clock: options.clock,
+    peers: found.map(({ peer, version }) => ({ name: peer.name, version })),
+    skipped: bench.skipped,
+    rows,
+  };
 }
 
 /**
- * Measures and reports. @returns the exit code, 0.
- * @throws EmulatorError `E_ARGUMENT` when no workload is meant.
+ * Measures.
+ *
+ * @throws EmulatorError `E_ARGUMENT` when no benchmark or no peer is meant, or nothing is built; BenchFailure when a peer
+ * that was named is not here or no row came out; what the signal was aborted with.
  */
-export async function runBench(options: BenchOptions, out: LineWriter): Promise<number> {
-  const chosen = choose(options);
-  const rows: BenchRow[] = [];
-  const machine = new BenchMachine(romPair(WORKLOADS[0].work).small);
-  for (const workload of chosen) rows.push(measure(machine, workload, options.samples));
-  if (options.json) {
-    out.line(JSON.stringify({ schemaVersion: 1, command: 'bench', machine: machineLine(), rows }));
-    return 0;
+export async function runBench(options: BenchOptions): Promise<BenchReport> {
+  const chosen = chooseBenchmarks(options.names, options.filter);
+  if (options.peers !== 'all') choosePeers(options.peers);
+  const host = new BenchHost(options);
+  try {
+    return await measure(host, options, chosen);
+  } finally {
+    host.close();
   }
-  out.line(machineLine());
-  out.line(table(rows));
-  return 0;
 }

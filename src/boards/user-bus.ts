@@ -64,6 +64,11 @@ export class UserBus {
       const value = this.#devices[range - 1].read(port, size);
       if (value >= 0) return value;
     }
+    return this.readDeclined(port, size);
+  }
+
+  /** The rest of {@link read} once the one device of the whole access has declined, or there is none. */
+  readDeclined(port: number, size: IoSize): number {
     if (!this.#isAnybody(port, size)) return this.#unclaimed.read('port', port, size);
     let value = 0;
     for (let i = 0; i < size; i++) value += this.#readByte(port + i) * 2 ** (8 * i);
@@ -75,6 +80,11 @@ export class UserBus {
     if (range !== NOBODY && this.#rangeOf[port + size - 1] === range) {
       if (this.#devices[range - 1].write(port, size, value)) return;
     }
+    this.writeDeclined(port, size, value);
+  }
+
+  /** The rest of {@link write} once the one device of the whole access has declined, or there is none. */
+  writeDeclined(port: number, size: IoSize, value: number): void {
     if (!this.#isAnybody(port, size)) {
       this.#unclaimed.write('port', port, size, value);
       return;

@@ -5,7 +5,7 @@
 
 /** Done: for `run`, the guest wrote to the exit port, halted with interrupts off, or stdin ended. */
 export const EXIT_OK = 0;
-/** A finding: a failed vector, a difference, a failed demo. */
+/** A finding: a failed vector, a difference, a failed demo, a slowdown beyond `bench --max-slowdown`. */
 export const EXIT_FINDING = 1;
 /** The command line is wrong: unknown option, bad number, bad address. */
 export const EXIT_USAGE = 2;
@@ -25,7 +25,7 @@ export const EXIT_SIGINT = 130;
 /** Code and meaning, in the order they are printed. */
 export const EXIT_CODE_TABLE: readonly (readonly [number, string])[] = [
   [EXIT_OK, 'ok: port 0xf4 written, HLT with interrupts off, or stdin at its end'],
-  [EXIT_FINDING, 'a finding: a failed vector, a difference'],
+  [EXIT_FINDING, 'a finding: a failed vector, a difference, a slowdown (bench)'],
   [EXIT_USAGE, 'usage: unknown option, bad number, bad address'],
   [EXIT_BAD_INPUT, 'bad input: file missing, empty, truncated, too large, malformed'],
   [EXIT_GUEST_FAULT, 'guest fault: triple fault, internal error, unclaimed port (error)'],

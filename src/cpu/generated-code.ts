@@ -10,8 +10,10 @@ import type { Cpu } from './cpu.ts';
 
 /** An engine that turns hot guest code into functions. */
 export interface CodeGenerator {
+  /** Ticks that may be taken at the place that the interpreter offers next; 0 while each instruction must come back. */
+  budget: number;
   /**
-   * The interpreter is at a head. `cpu.budgetLeft` says how many ticks it may run; 0 while each instruction must come back.
+   * The interpreter is at a head. {@link budget} says how many ticks it may run.
    *
    * @param eip EIP; `at` is its offset in the page.
    * @returns what to execute: the head's own instruction, or one with `Op.Generated` that stands for {@link run}.

@@ -45,6 +45,10 @@ export interface InlinePortIo {
   readonly sites: { readonly generation: number };
   /** Whose `ticks` a device sees: set to the time of an access before it. */
   readonly clock: { ticks: number };
+  /** What {@link output} does when the device of {@link site} has declined. @returns INLINE_*. */
+  outputDeclined(port: number, size: number, value: number): number;
+  /** What {@link input} does with what the device of {@link site} has answered. @returns INLINE_*. */
+  inputDone(port: number, size: number, read: number): number;
   /** INS, OUTS and their REP forms: as many elements as can be done at once. @returns INLINE_*. */
   string(insn: Insn, isIn: boolean, port: number, size: number, remaining: number): number;
 }

@@ -127,7 +127,7 @@ function createRunner(cpu: Cpu): Runner {
         const at = (eip - winBase) | 0;
         let insn: Insn | null = at >>> 0 < winLen >>> 0 ? insns[at] : null;
         if (insn === null) {
-          cpu.budgetLeft = single ? 0 : left;
+          if (cpu.generator !== null) cpu.generator.budget = single ? 0 : left;
           insn = fetchSlow(cpu, cache, window, eip);
           insns = window.insns;
           winBase = window.eipBase | 0;

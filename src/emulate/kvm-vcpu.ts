@@ -131,9 +131,13 @@ export interface UserspaceBus {
   write(port: number, size: IoSize, value: number): void;
   /**
    * The one device that answers accesses of this size at this port, the same as long as the bus exists; null when there is none
-   * or an access has to be split. {@link read} and {@link write} do no more than ask it, unless it declines.
+   * or an access has to be split. {@link read} and {@link write} ask it first.
    */
   deviceFor?(port: number, size: IoSize): IoDevice | null;
+  /** What {@link read} does once that device has declined. */
+  readDeclined?(port: number, size: IoSize): number;
+  /** What {@link write} does once that device has declined. */
+  writeDeclined?(port: number, size: IoSize, value: number): void;
 }
 
 /** Model-specific registers that are KVM's. */

@@ -5,10 +5,13 @@
 import { disassemble } from '../decoder/disassemble.ts';
 import { EmulatorError } from '../errors.ts';
 import {
+  CASE_MODES,
   CASE_REGISTERS,
   CASE_SEGMENTS,
+  CASE_USERSPACES,
   type CaseDevice,
   type CaseSegment,
+  type CaseTss,
   caseProblem,
   DEVICE_BEHAVIOURS,
   type StringIoCase,
@@ -26,18 +29,28 @@ export function caseToText(test: StringIoCase, seed: number, run: number): strin
     `target=${TARGET}`,
     `seed=${seed}`,
     `run=${run}`,
+    `mode=${test.mode}`,
+    `cpl=${test.cpl}`,
     `path=${test.path}`,
     `userspace=${test.userspace}`,
     `port-seed=${hex(test.portSeed)}`,
   ];
   for (const bytes of test.code) {
     const text = bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
-    lines.push(`code=${text}`, `#    ${disassemble(Uint8Array.from(bytes), 16, 0)}`);
+    lines.push(
+      `code=${text}`,
+      `#    ${disassemble(Uint8Array.from(bytes), test.mode === 'prot32' ? 32 : 16, 0)}`,
+    );
   }
   for (const name of CASE_REGISTERS) lines.push(`${name}=${hex(test.registers[name])}`);
   for (const name of CASE_SEGMENTS) {
-    const { selector, limit } = test.segments[name];
-    lines.push(`${name}=${hex(selector)} limit ${hex(limit)}`);
+    const { selector, limit, access } = test.segments[name];
+    lines.push(`${name}=${hex(selector)} limit ${hex(limit)}${access === 'rw' ? '' : ` ${access}`}`);
+  }
+  if (test.mode !== 'real') {
+    const { limit, ioMapBase, denied } = test.tss;
+    lines.push(`tss=limit ${hex(limit)} map ${hex(ioMapBase)}`);
+    for (const port of denied) lines.push(`denied=${hex(port)}`);
   }
   for (const { base, len, behaviour } of test.devices) lines.push(`device=${hex(base)}+${len} ${behaviour}`);
   return lines;
@@ -51,6 +64,7 @@ export function caseFromText(text: string): StringIoCase {
   const values = new Map<string, string>();
   const code: number[][] = [];
   const devices: CaseDevice[] = [];
+  const denied: number[] = [];
   for (const [i, raw] of text.split('\n').entries()) {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) continue;
@@ -60,12 +74,17 @@ export function caseFromText(text: string): StringIoCase {
     const value = line.slice(at + 1);
     if (name === 'code') code.push(parseCode(value, i + 1));
     else if (name === 'device') devices.push(parseDevice(value, i + 1));
+    else if (name === 'denied') denied.push(parsePort(value, i + 1));
     else values.set(name, value);
   }
   choice(values, 'target', [TARGET]);
+  const mode = values.has('mode') ? choice(values, 'mode', CASE_MODES) : 'real';
   const test: StringIoCase = {
+    mode,
+    cpl: values.has('cpl') ? (choice(values, 'cpl', ['0', '3']) === '3' ? 3 : 0) : 0,
+    tss: parseTss(values, denied),
     path: choice(values, 'path', ['fast', 'forced']),
-    userspace: choice(values, 'userspace', ['exit', 'bus']),
+    userspace: choice(values, 'userspace', CASE_USERSPACES),
     code,
     portSeed: numberOf(values, 'port-seed', U32),
     devices,
@@ -100,12 +119,28 @@ function parseDevice(value: string, line: number): CaseDevice {
   return { base, len, behaviour };
 }
 
+function parsePort(value: string, line: number): number {
+  const port = parseNumber(value);
+  if (!(port <= 0xffff)) throw bad(`line ${line}: denied needs a port`);
+  return port;
+}
+
+/** A TSS that allows everything, where the text has none. */
+function parseTss(values: ReadonlyMap<string, string>, denied: readonly number[]): CaseTss {
+  const match = /^limit (\w+) map (\w+)$/.exec(values.get('tss') ?? 'limit 0x2fff map 0x68');
+  const limit = parseNumber(match?.[1]);
+  const ioMapBase = parseNumber(match?.[2]);
+  if (!(limit <= U32 && ioMapBase <= 0xffff)) throw bad('tss needs "limit LIMIT map OFFSET"');
+  return { limit, ioMapBase, denied };
+}
+
 function parseSegment(values: ReadonlyMap<string, string>, name: string): CaseSegment {
-  const match = /^(\w+) limit (\w+)$/.exec(values.get(name) ?? '');
+  const match = /^(\w+) limit (\w+)(?: (ro|null))?$/.exec(values.get(name) ?? '');
   const selector = parseNumber(match?.[1]);
   const limit = parseNumber(match?.[2]);
-  if (!(selector <= 0xffff && limit <= U32)) throw bad(`${name} needs "SELECTOR limit LIMIT"`);
-  return { selector, limit };
+  if (!(selector <= 0xffff && limit <= U32)) throw bad(`${name} needs "SELECTOR limit LIMIT [ro|null]"`);
+  const access = match?.[3] === 'ro' || match?.[3] === 'null' ? match[3] : 'rw';
+  return { selector, limit, access };
 }
 
 function numberOf(values: ReadonlyMap<string, string>, name: string, max: number): number {

@@ -2,13 +2,23 @@
  * Runs one case on the emulator and on the reference model and compares everything a guest or its userspace could
  * see: the accesses in order, registers, flags, memory, the exception taken.
  */
-import { countAccesses, logLines, PortWorld } from './port-world.ts';
+import type { AccessLog } from './access-log.ts';
+import { caseBytes, endOfCode } from './case-memory.ts';
+import { PortWorld } from './port-world.ts';
 import { ReferenceModel, type ReferenceSegment, type ReferenceState } from './reference-model.ts';
-import { CASE_REGISTERS, CASE_SEGMENTS, caseProblem, type StringIoCase } from './string-io-case.ts';
+import {
+  CASE_REGISTERS,
+  CASE_SEGMENTS,
+  type CaseRegisters,
+  caseProblem,
+  isProtected,
+  isSameFamily,
+  registersProblem,
+  type StringIoCase,
+} from './string-io-case.ts';
 import { type MachineEnd, StringIoMachine } from './string-io-machine.ts';
 import { TwinMemory } from './twin-memory.ts';
 
-const HLT = 0xf4;
 /** Entries into instructions: far above 65,536 elements each of a few instructions. */
 const MAX_STEPS = 600_000;
 /** Rows of a verdict. */
@@ -23,69 +33,165 @@ export interface CaseVerdict {
   /** Accesses to devices in the kernel and to userspace. */
   readonly kernel: number;
   readonly userspace: number;
-  /** Vectors of the exceptions taken. */
-  readonly vectors: readonly number[];
+  /** Exceptions taken. */
+  readonly faults: number;
 }
 
-const NOT_JUDGED: CaseVerdict = { differences: [], isJudged: false, kernel: 0, userspace: 0, vectors: [] };
+const NOT_JUDGED: CaseVerdict = { differences: [], isJudged: false, kernel: 0, userspace: 0, faults: 0 };
+const NO_DIFFERENCES: readonly string[] = [];
+
+/** Written out: this runs for every case. */
+function copyRegisters(from: CaseRegisters, to: ReferenceState): void {
+  to.eax = from.eax;
+  to.ebx = from.ebx;
+  to.ecx = from.ecx;
+  to.edx = from.edx;
+  to.esi = from.esi;
+  to.edi = from.edi;
+  to.ebp = from.ebp;
+  to.esp = from.esp;
+  to.eip = from.eip;
+  to.eflags = from.eflags;
+}
+
+function areSameRegisters(a: CaseRegisters, b: CaseRegisters): boolean {
+  return (
+    a.eax === b.eax &&
+    a.ebx === b.ebx &&
+    a.ecx === b.ecx &&
+    a.edx === b.edx &&
+    a.esi === b.esi &&
+    a.edi === b.edi &&
+    a.ebp === b.ebp &&
+    a.esp === b.esp &&
+    a.eip === b.eip &&
+    a.eflags === b.eflags
+  );
+}
+
+type ModelSegments = Pick<ReferenceState, (typeof CASE_SEGMENTS)[number]>;
+
+/** The segments of a case as the model knows them. Code can be read, not written: only protected mode asks. */
+function modelSegments({ segments, mode }: StringIoCase): ModelSegments {
+  const entries = CASE_SEGMENTS.map((name): [string, ReferenceSegment] => {
+    const { selector, limit, access } = segments[name];
+    const isCode = name === 'cs' && isProtected(mode);
+    return [name, { selector, base: selector * 16, limit, access: isCode ? 'ro' : access }];
+  });
+  return Object.fromEntries(entries) as unknown as ModelSegments;
+}
 
 /** The two sides, reused for all cases. */
 export class StringIoJudge {
   readonly #machine: StringIoMachine;
   readonly #memory: TwinMemory;
+  readonly #model: ReferenceModel;
+  readonly #expectedPorts = new PortWorld();
+  readonly #ports = new PortWorld();
+  /** The last case that was set up. Cases of a family share their bytes. */
+  #last: StringIoCase | null = null;
+  #segments: ModelSegments;
+  #isMemoryEqual = false;
 
   /** @param machine the emulator under judgement. */
   constructor(machine: StringIoMachine = new StringIoMachine()) {
     this.#machine = machine;
     this.#memory = new TwinMemory(machine.vm.memory);
+    this.#model = new ReferenceModel(this.#memory.model, this.#expectedPorts);
+    this.#segments = this.#model.state;
+  }
+
+  /** What the model had at its ports in the last case. */
+  get expectedLog(): AccessLog {
+    return this.#expectedPorts.log;
   }
 
   /** Judges one case. Both sides are as before afterwards. */
   judge(test: StringIoCase): CaseVerdict {
-    if (caseProblem(test) !== null) return NOT_JUDGED;
+    if (this.#last === null || !isSameFamily(this.#last, test)) {
+      if (caseProblem(test) !== null) return NOT_JUDGED;
+      this.#memory.setUp(caseBytes(test));
+      this.#last = test;
+      this.#segments = modelSegments(test);
+    }
+    if (registersProblem(test) !== null) return NOT_JUDGED;
+    this.#isMemoryEqual = false;
     try {
-      const { cs } = test.segments;
-      this.#memory.load(cs.selector * 16 + test.registers.eip, [...test.code.flat(), HLT]);
-      const expectedPorts = new PortWorld(test);
-      const model = new ReferenceModel(
-        modelState(test),
-        this.#memory.model,
-        expectedPorts,
-        test.path === 'forced',
-      );
-      const end = model.run(MAX_STEPS);
-      if (end !== 'hlt') return NOT_JUDGED;
-
-      const differences = this.#compareWith(test, model.state, expectedPorts.log);
-      const counts = countAccesses(expectedPorts.log);
-      return { differences, isJudged: true, ...counts, vectors: model.vectors };
+      return this.#judge(test);
     } finally {
-      this.#memory.restore();
+      this.#memory.restore(this.#isMemoryEqual);
     }
   }
 
-  /** Runs the emulator and says where it differs. */
-  #compareWith(test: StringIoCase, expected: ReferenceState, expectedLog: readonly number[]): string[] {
-    const ports = new PortWorld(test);
-    const differences: string[] = [];
-    this.#machine.load(test, ports);
-    this.#memory.arm();
-    let got: MachineEnd;
+  #judge(test: StringIoCase): CaseVerdict {
+    const expected = this.#expectedPorts;
+    expected.begin(test);
+    this.#loadModel(test);
+    if (this.#model.run(MAX_STEPS) !== 'hlt') return NOT_JUDGED;
+    this.#ports.begin(test);
+    let end: MachineEnd | string;
     try {
-      got = this.#machine.run(ports);
+      this.#machine.load(test, this.#ports);
+      end = this.#machine.run(test, this.#ports, expected.elements);
     } catch (error) {
       // No guest may make the emulator throw: that is a finding like any other.
-      return [`the emulator threw: ${error instanceof Error ? error.message : String(error)}`];
+      end = `the emulator threw: ${error instanceof Error ? error.message : String(error)}`;
     }
+    const byte = this.#memory.compare();
+    this.#isMemoryEqual = byte === null;
+    const isSame = typeof end !== 'string' && byte === null && this.#isSame(end);
+    const differences = isSame ? NO_DIFFERENCES : this.#differences(end);
+    const { kernel, userspace } = expected;
+    return { differences, isJudged: true, kernel, userspace, faults: this.#model.vectors.length };
+  }
+
+  #loadModel(test: StringIoCase): void {
+    const { mode, tss, cpl } = test;
+    const { state } = this.#model;
+    copyRegisters(test.registers, state);
+    const segments = this.#segments;
+    state.cs = segments.cs;
+    state.ds = segments.ds;
+    state.es = segments.es;
+    state.fs = segments.fs;
+    state.gs = segments.gs;
+    state.ss = segments.ss;
+    const moveTo = test.userspace === 'move' ? endOfCode(test) : -1;
+    this.#model.begin({ mode, cpl, tssLimit: tss.limit, isForced: test.path === 'forced', moveTo });
+  }
+
+  /** Everything but memory. */
+  #isSame(got: MachineEnd): boolean {
+    const { state } = this.#model;
+    if (got.end !== 'HLT' || !this.#expectedPorts.log.equals(this.#ports.log)) return false;
+    const { selectors } = got;
+    return (
+      areSameRegisters(state, got.registers) &&
+      state.cs.selector === selectors[0] &&
+      state.ds.selector === selectors[1] &&
+      state.es.selector === selectors[2] &&
+      state.fs.selector === selectors[3] &&
+      state.gs.selector === selectors[4] &&
+      state.ss.selector === selectors[5]
+    );
+  }
+
+  /** In words. */
+  #differences(got: MachineEnd | string): string[] {
+    if (typeof got === 'string') return [got];
+    const { state } = this.#model;
+    const differences: string[] = [];
     if (got.end !== 'HLT') differences.push(`end: expected HLT, got ${got.end}`);
-    compareLogs(expectedLog, ports.log, differences);
+    compareLines(this.#expectedPorts.log.lines(), this.#ports.log.lines(), differences);
     for (const name of CASE_REGISTERS) {
-      if (expected[name] !== got.registers[name]) {
-        differences.push(`${name}: expected ${hex(expected[name])}, got ${hex(got.registers[name])}`);
+      if (state[name] !== got.registers[name]) {
+        differences.push(`${name}: expected ${hex(state[name])}, got ${hex(got.registers[name])}`);
       }
     }
-    if (expected.cs.selector !== got.codeSelector) {
-      differences.push(`cs: expected ${hex(expected.cs.selector)}, got ${hex(got.codeSelector)}`);
+    for (const [i, name] of CASE_SEGMENTS.entries()) {
+      const { selector } = state[name];
+      if (selector !== got.selectors[i])
+        differences.push(`${name}: expected ${hex(selector)}, got ${hex(got.selectors[i])}`);
     }
     const byte = this.#memory.compare();
     if (byte !== null) {
@@ -95,18 +201,7 @@ export class StringIoJudge {
   }
 }
 
-function modelState(test: StringIoCase): ReferenceState {
-  const segments = CASE_SEGMENTS.map((name): [string, ReferenceSegment] => {
-    const { selector, limit } = test.segments[name];
-    return [name, { selector, base: selector * 16, limit }];
-  });
-  return { ...test.registers, ...Object.fromEntries(segments) } as ReferenceState;
-}
-
-function compareLogs(expected: readonly number[], got: readonly number[], differences: string[]): void {
-  if (expected.length === got.length && expected.every((value, i) => value === got[i])) return;
-  const want = logLines(expected);
-  const have = logLines(got);
+function compareLines(want: readonly string[], have: readonly string[], differences: string[]): void {
   for (let i = 0; i < Math.max(want.length, have.length); i++) {
     if (want[i] === have[i]) continue;
     differences.push(`access ${i}: expected ${want[i] ?? 'none'}, got ${have[i] ?? 'none'}`);
@@ -116,4 +211,11 @@ function compareLogs(expected: readonly number[], got: readonly number[], differ
 
 function hex(value: number): string {
   return `0x${value.toString(16)}`;
+}
+
+/** What the reference model alone has at its ports in this case. */
+export function expectedAccesses(test: StringIoCase): AccessLog {
+  const judge = new StringIoJudge();
+  judge.judge(test);
+  return judge.expectedLog;
 }

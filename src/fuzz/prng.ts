@@ -3,18 +3,26 @@
  * one seed. The same seed gives the same cases on every machine.
  */
 
+const TWO_TO_MINUS_32 = 2 ** -32;
+
 /** A seeded stream of 32-bit numbers. */
 export class Prng {
-  #a: number;
-  #b: number;
-  #c: number;
+  #a = 0;
+  #b = 0;
+  #c = 0;
   #counter = 1;
 
   /** @param seed 32 bits. @param stream numbers streams of one seed apart, for example the run. */
   constructor(seed: number, stream: number) {
+    this.reseed(seed, stream);
+  }
+
+  /** Starts over, as a new stream would. */
+  reseed(seed: number, stream: number): void {
     this.#a = seed | 0;
     this.#b = stream | 0;
     this.#c = 0x9e3779b9 | 0;
+    this.#counter = 1;
     for (let i = 0; i < 12; i++) this.next();
   }
 
@@ -30,7 +38,8 @@ export class Prng {
 
   /** 0 … n−1. */
   below(n: number): number {
-    return this.next() % n;
+    // By multiplication: V8 divides unsigned numbers slowly. The bias is below n / 2^32.
+    return (this.next() * n * TWO_TO_MINUS_32) >>> 0;
   }
 
   /** True once in `n` times. */

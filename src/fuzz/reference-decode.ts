@@ -1,6 +1,6 @@
 /**
- * The reference model's own reading of instruction bytes: prefixes and the twelve I/O opcodes of 16-bit code, plus
- * HLT. Intel SDM vol. 2A, “Instruction Prefixes” and the pages of IN, INS, OUT, OUTS.
+ * The reference model's own reading of instruction bytes: prefixes and the twelve I/O opcodes of 16- and 32-bit code,
+ * plus HLT. Intel SDM vol. 2A, “Instruction Prefixes” and the pages of IN, INS, OUT, OUTS.
  *
  * It shares nothing with decoder/: a mistake there must not be made here too.
  */
@@ -30,37 +30,50 @@ export const NOT_MODELLED = 'not-modelled';
 /** Intel SDM vol. 2A: an instruction has at most 15 bytes. */
 const MAX_LENGTH = 15;
 
-const SEGMENT_PREFIX: ReadonlyMap<number, ReferenceInsn['segment']> = new Map([
-  [0x26, 'es'],
-  [0x2e, 'cs'],
-  [0x36, 'ss'],
-  [0x3e, 'ds'],
-  [0x64, 'fs'],
-  [0x65, 'gs'],
-]);
+/** The segment that a prefix byte names, null when it is no segment prefix. */
+function segmentPrefix(byte: number): ReferenceInsn['segment'] | null {
+  switch (byte) {
+    case 0x26:
+      return 'es';
+    case 0x2e:
+      return 'cs';
+    case 0x36:
+      return 'ss';
+    case 0x3e:
+      return 'ds';
+    case 0x64:
+      return 'fs';
+    case 0x65:
+      return 'gs';
+    default:
+      return null;
+  }
+}
 
 /**
  * Reads the instruction that starts where `byteAt(0)` is.
  *
  * @param byteAt byte `i` of the instruction, or −1 beyond the code segment's limit.
+ * @param isCode32 CS.D: what 66 and 67 turn around.
  */
 export function decodeReference(
   byteAt: (i: number) => number,
+  isCode32 = false,
 ): ReferenceInsn | typeof FETCH_FAULT | typeof NOT_MODELLED {
   let segment: ReferenceInsn['segment'] = 'ds';
   let isLocked = false;
   let isRepeated = false;
-  let isAddr32 = false;
-  let isOperand32 = false;
+  let isAddr32 = isCode32;
+  let isOperand32 = isCode32;
   for (let i = 0; i < MAX_LENGTH; i++) {
     const byte = byteAt(i);
     if (byte < 0) return FETCH_FAULT;
-    const override = SEGMENT_PREFIX.get(byte);
-    if (override !== undefined) segment = override;
+    const override = segmentPrefix(byte);
+    if (override !== null) segment = override;
     else if (byte === 0xf0) isLocked = true;
     else if (byte === 0xf2 || byte === 0xf3) isRepeated = true;
-    else if (byte === 0x66) isOperand32 = true;
-    else if (byte === 0x67) isAddr32 = true;
+    else if (byte === 0x66) isOperand32 = !isCode32;
+    else if (byte === 0x67) isAddr32 = !isCode32;
     else {
       const kind = kindOf(byte);
       if (kind === null) return NOT_MODELLED;

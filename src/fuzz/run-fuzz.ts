@@ -1,162 +1,125 @@
 /**
- * `pio86 fuzz TARGET`: random cases against an independent reference, and the replay of one that failed.
+ * `pio86 fuzz TARGET`: random cases against an independent oracle, and the replay of one that failed.
  */
-import { readFileSync } from 'node:fs';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { EmulatorError } from '../errors.ts';
-import { caseFromText, caseToText } from './case-text.ts';
-import { generateCase } from './generate-case.ts';
-import { StringIoJudge } from './judge-case.ts';
-import { Prng } from './prng.ts';
-import { shrinkCase } from './shrink-case.ts';
-import type { StringIoCase } from './string-io-case.ts';
-
-/** What can be fuzzed. */
-export const FUZZ_TARGETS = ['string-io'] as const;
+import { type CampaignState, runCampaign } from './engine/campaign.ts';
+import type { ExportFormat, FuzzTarget } from './engine/fuzz-target.ts';
+import { Ledger } from './engine/ledger.ts';
+import type { ShardRunner } from './engine/shard.ts';
+import { type LineSink, reportCampaign, reportReplay } from './report/report.ts';
 
 /** What to run. */
 export interface FuzzOptions {
-  /** One of {@link FUZZ_TARGETS}. */
   readonly target: string;
   readonly runs: number;
+  /** Seconds; infinite: until all cases are run. */
+  readonly time: number;
   /** 32 bits; the same seed gives the same cases. */
   readonly seed: number;
-  /** A reproducer to run instead of random cases. */
-  readonly replay?: string;
-  /** One JSON document instead of lines. */
+  /** A ledger file: cases in it are not run again, and those that are run are entered. Its seed counts. */
+  readonly ledger?: string;
+  /** A folder for reproducers of what is found. */
+  readonly findings?: string;
+  /** One line of JSON at the end instead of text. */
   readonly json: boolean;
 }
 
-/** Where the report goes. */
-export interface LineSink {
-  line(text: string): void;
+/** What the engine needs from its host. */
+export interface FuzzHost {
+  readonly out: LineSink;
+  /** Milliseconds. */
+  now(): number;
+  isStopped(): boolean;
+  /** Told after each shard; a status screen. */
+  progress(state: CampaignState): void;
 }
 
 const EXIT_OK = 0;
 const EXIT_FINDING = 1;
-
-/** Version of the `--json` document. */
-const SCHEMA_VERSION = 1;
-/** Cases between two looks at whether the user has had enough. */
-const SLICE = 500;
-
-/** A case that the emulator and the model disagree about. */
-interface Finding {
-  readonly run: number;
-  readonly test: StringIoCase;
-  readonly differences: readonly string[];
-}
-
-/** Counts of a run: what the cases did, so that a fuzzer that tests nothing is seen. */
-interface Tally {
-  runs: number;
-  /** Cases that left what the model knows. */
-  notJudged: number;
-  kernelAccesses: number;
-  userspaceAccesses: number;
-  /** Exceptions taken. */
-  faults: number;
-}
+const MS = 1000;
+/** How often the ledger is written. */
+const LEDGER_MS = 2000;
 
 /**
- * Fuzzes, or replays one case. @returns the exit code: 0 nothing found, 1 a finding.
- * @throws EmulatorError `E_ARGUMENT` for bad options, `E_INPUT` for a reproducer that cannot be read.
+ * Fuzzes. @returns the exit code: 0 nothing found, 1 a finding.
+ * @throws EmulatorError `E_ARGUMENT` for bad options, `E_INPUT` for a ledger of another campaign.
  */
-export async function runFuzz(
-  options: FuzzOptions,
-  out: LineSink,
-  judge: StringIoJudge = new StringIoJudge(),
-): Promise<number> {
+export async function runFuzz(options: FuzzOptions, runner: ShardRunner, host: FuzzHost): Promise<number> {
   const problem = optionProblem(options);
   if (problem !== null) throw new EmulatorError('E_ARGUMENT', problem);
-  if (options.replay !== undefined) return replay(options, options.replay, out, judge);
-  if (!options.json) out.line(`# ${options.target}: seed ${options.seed}, ${options.runs} runs`);
-  const tally: Tally = { runs: 0, notJudged: 0, kernelAccesses: 0, userspaceAccesses: 0, faults: 0 };
-  const finding = await search(options, judge, tally);
-  report(options, tally, finding, out);
-  return finding === null ? EXIT_OK : EXIT_FINDING;
+  const ledger = openLedger(options);
+  const { out } = host;
+  if (!options.json) out.line(`# ${options.target}: seed ${ledger.seed}, ${ledger.total} cases done before`);
+  let written = host.now();
+  const end = await runCampaign(runner, {
+    runs: options.runs,
+    timeMs: options.time * MS,
+    ledger,
+    now: () => host.now(),
+    isStopped: () => host.isStopped(),
+    progress: (state) => {
+      host.progress(state);
+      if (host.now() - written < LEDGER_MS) return;
+      written = host.now();
+      saveLedger(options, ledger);
+    },
+  });
+  saveLedger(options, ledger);
+  saveFinding(options, ledger.seed, end);
+  reportCampaign(options, ledger, end, out);
+  return end.finding === null ? EXIT_OK : EXIT_FINDING;
 }
 
-function optionProblem({ target, runs, seed }: FuzzOptions): string | null {
-  if (!FUZZ_TARGETS.some((known) => known === target)) {
-    return `fuzz: no target "${target}" (there is: ${FUZZ_TARGETS.join(', ')})`;
+/** Runs a reproducer. @returns the exit code. @throws EmulatorError `E_INPUT` for one that cannot be read. */
+export function replayFuzz(target: FuzzTarget, path: string, isJson: boolean, out: LineSink): number {
+  const verdict = fromFile(path, (text) => target.replay(text));
+  reportReplay(target.name, path, verdict, isJson, out);
+  return verdict.differences.length === 0 ? EXIT_OK : EXIT_FINDING;
+}
+
+/** Prints a reproducer in another form. @throws EmulatorError `E_INPUT`. */
+export function exportFuzz(target: FuzzTarget, path: string, format: ExportFormat, out: LineSink): number {
+  for (const line of fromFile(path, (text) => target.export(text, format))) out.line(line);
+  return EXIT_OK;
+}
+
+function fromFile<T>(path: string, use: (text: string) => T): T {
+  try {
+    return use(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new EmulatorError('E_INPUT', `${path}: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+function optionProblem({ runs, seed, time }: FuzzOptions): string | null {
   if (!Number.isInteger(runs) || runs < 1) return `fuzz: --runs ${runs} is not a whole number from 1`;
+  if (!(time > 0)) return `fuzz: --time ${time} is not above 0`;
   if (!Number.isInteger(seed) || seed < 0 || seed > 0xffff_ffff) {
     return `fuzz: --seed ${seed} is not a whole number from 0 to 0xffffffff`;
   }
   return null;
 }
 
-/** Runs cases until one fails; that one is made small. */
-async function search(options: FuzzOptions, judge: StringIoJudge, tally: Tally): Promise<Finding | null> {
-  for (let run = 0; run < options.runs; run++) {
-    if (run % SLICE === SLICE - 1) await nextTurn();
-    const test = generateCase(new Prng(options.seed, run));
-    const verdict = judge.judge(test);
-    tally.runs++;
-    if (!verdict.isJudged) tally.notJudged++;
-    tally.kernelAccesses += verdict.kernel;
-    tally.userspaceAccesses += verdict.userspace;
-    tally.faults += verdict.vectors.length;
-    if (verdict.differences.length > 0) {
-      const small = await shrinkCase(test, (candidate) => judge.judge(candidate).differences.length > 0);
-      return { run, test: small, differences: judge.judge(small).differences };
-    }
-  }
-  return null;
+function openLedger({ ledger: path, target, seed }: FuzzOptions): Ledger {
+  if (path === undefined || !existsSync(path)) return new Ledger(target, seed);
+  const ledger = fromFile(path, (text) => Ledger.parse(text));
+  if (ledger.target === target) return ledger;
+  throw new EmulatorError('E_INPUT', `${path}: a ledger of ${ledger.target}, not of ${target}`);
 }
 
-function replay(options: FuzzOptions, path: string, out: LineSink, judge: StringIoJudge): number {
-  let test: StringIoCase;
-  try {
-    test = caseFromText(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new EmulatorError('E_INPUT', `${path}: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  const { differences, isJudged } = judge.judge(test);
-  if (options.json) {
-    const document = {
-      schemaVersion: SCHEMA_VERSION,
-      target: options.target,
-      replay: path,
-      isJudged,
-      differences,
-    };
-    out.line(JSON.stringify(document, null, 2));
-  } else if (!isJudged) {
-    out.line('the reference model does not know what this case runs into: not judged');
-  } else {
-    for (const difference of differences) out.line(difference);
-    out.line(differences.length > 0 ? '1 finding' : '0 findings');
-  }
-  return differences.length > 0 ? EXIT_FINDING : EXIT_OK;
+/** Written aside and put in place: a ledger is never half there. */
+function saveLedger({ ledger: path }: FuzzOptions, ledger: Ledger): void {
+  if (path === undefined) return;
+  writeFileSync(`${path}.new`, `${ledger.lines().join('\n')}\n`);
+  renameSync(`${path}.new`, path);
 }
 
-function report(options: FuzzOptions, tally: Tally, finding: Finding | null, out: LineSink): void {
-  const reproducer = finding === null ? [] : caseToText(finding.test, options.seed, finding.run);
-  if (options.json) {
-    const document = {
-      schemaVersion: SCHEMA_VERSION,
-      target: options.target,
-      seed: options.seed,
-      ...tally,
-      findings: finding === null ? [] : [{ run: finding.run, differences: finding.differences, reproducer }],
-    };
-    out.line(JSON.stringify(document, null, 2));
-    return;
-  }
-  const { runs, kernelAccesses, userspaceAccesses, faults, notJudged } = tally;
-  const counts = [
-    `${kernelAccesses} kernel accesses, ${userspaceAccesses} exits, ${faults} faults, ${notJudged} not judged`,
-    `${runs} runs, ${finding === null ? '0 findings' : '1 finding'} (seed ${options.seed})`,
-  ];
-  if (finding === null) {
-    for (const line of counts) out.line(line);
-    return;
-  }
-  // Everything but the case is a comment: the whole output can be replayed.
-  out.line(`# run ${finding.run} differs; the smallest case that does:`);
-  for (const line of reproducer) out.line(line);
-  for (const line of [...finding.differences, ...counts]) out.line(`# ${line}`);
+function saveFinding(options: FuzzOptions, seed: number, { finding }: CampaignState): void {
+  if (options.findings === undefined || finding === null) return;
+  mkdirSync(options.findings, { recursive: true });
+  const comments = finding.differences.map((line) => `# ${line}`);
+  const path = join(options.findings, `${options.target}-${seed}-${finding.run}.txt`);
+  writeFileSync(path, `${[...finding.lines, ...comments].join('\n')}\n`);
 }

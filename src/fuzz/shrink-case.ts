@@ -5,9 +5,12 @@
 import type { Arbitrary } from 'fast-check';
 import {
   CASE_FLAGS,
+  CASE_MODES,
   CASE_RAM_BYTES,
   CASE_REGISTERS,
   CASE_SEGMENTS,
+  CASE_TSS_BYTES,
+  CASE_USERSPACES,
   DEVICE_BEHAVIOURS,
   FIXED_FLAGS,
   MAX_CASE_INSNS,
@@ -17,7 +20,7 @@ import {
 /** Longest instruction that the generator makes. */
 const MAX_INSN = 20;
 /** Shrinking stops here, however small the case is by then. */
-const TIME_LIMIT_MS = 20_000;
+const TIME_LIMIT_MS = 10_000;
 
 /**
  * @param fails whether a case fails; cases that say nothing do not.
@@ -45,6 +48,7 @@ export async function shrinkCase(
   const segment = fc.record({
     selector: fc.integer({ min: 0, max: 0xffff }),
     limit: fc.integer({ min: 0, max: CASE_RAM_BYTES }),
+    access: fc.constantFrom('rw', 'ro', 'null'),
   });
   const segments = Object.fromEntries(CASE_SEGMENTS.map((name) => [name, segment]));
   const device = fc.record({
@@ -54,8 +58,15 @@ export async function shrinkCase(
   });
   const insn = fc.array(fc.integer({ min: 0, max: 0xff }), { maxLength: MAX_INSN });
   const parts = fc.record({
+    mode: fc.constantFrom(...CASE_MODES),
+    cpl: fc.constantFrom(0, 3),
+    tss: fc.record({
+      limit: fc.integer({ min: 0, max: CASE_TSS_BYTES }),
+      ioMapBase: half,
+      denied: fc.array(half, { maxLength: 8 }),
+    }),
     path: fc.constantFrom('fast', 'forced'),
-    userspace: fc.constantFrom('exit', 'bus'),
+    userspace: fc.constantFrom(...CASE_USERSPACES),
     code: fc.array(insn, { maxLength: MAX_CASE_INSNS }),
     portSeed: word,
     devices: fc.array(device, { maxLength: 8 }),

@@ -1,10 +1,13 @@
 /**
- * The emulator's side of a fuzz case: one VM, reused for all cases, driven as an embedder drives KVM.
+ * The emulator's side of a fuzz case: one VM, reused for all cases, driven as an embedder drives KVM. A case starts from a
+ * reset vCPU; only within a family of cases, and after a clean end, is nothing but registers and segments put back.
  */
 import { kvmIoBusRegisterDev, kvmIoBusUnregisterDev } from '../bus/io-bus.ts';
 import type { IoDevice } from '../bus/io-device.ts';
+import { X86_EFLAGS_RF, X86_EFLAGS_VM } from '../cpu/registers.ts';
 import { Kvm } from '../kvm/kvm.ts';
 import { orThrow } from '../kvm/or-throw.ts';
+import { getRegs, setRegs } from '../kvm/regs.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Vm } from '../kvm/vm.ts';
 import {
@@ -14,27 +17,52 @@ import {
   KVM_EXIT_NAMES,
   KVM_PIO_BUS,
   type KvmRegs,
+  type KvmSegment,
 } from '../uapi/kvm.ts';
+import {
+  endOfCode,
+  fillCaseMemory,
+  GDT_BASE,
+  GDT_LIMIT,
+  IDT_BASE,
+  IDT_LIMIT,
+  MACHINE_RAM_BYTES,
+  TSS_BASE,
+} from './case-memory.ts';
 import type { PortWorld } from './port-world.ts';
-import { Prng } from './prng.ts';
-import { CASE_RAM_BYTES, CASE_REGISTERS, CASE_SEGMENTS, type StringIoCase } from './string-io-case.ts';
+import {
+  CASE_SEGMENTS,
+  type CaseSegment,
+  isProtected,
+  isSameFamily,
+  type StringIoCase,
+} from './string-io-case.ts';
 
-/** 32 handlers of one HLT each, four bytes apart; vector v goes to number v & 31. */
-const HANDLERS = 0x600;
-const HLT = 0xf4;
-/** Seed of the RAM's contents: always the same, so that a reproducer need not carry it. */
-const RAM_SEED = 0x70_696f;
-/** A case of REP OUTS with CX = 0xffff needs 65,536 ticks an instruction. */
-const TICK_BUDGET = 4_000_000;
+/** Ticks that any case may take, and how many for each element that the model has moved: an emulator that does not end ends. */
+const BASE_TICKS = 2000;
+const TICKS_PER_ELEMENT = 4;
+const AR_READ_ONLY = 1;
 const AR_DATA = 3;
 const AR_CODE = 11;
+const AR_TSS32_BUSY = 11;
+const CR0_ET = 0x10;
+const CR0_PE = 1;
+const REAL_IDT_LIMIT = 0x3ff;
+const TSS_SELECTOR = 0x18;
+/** Numbers of {@link CASE_SEGMENTS} in the processor's own order: ES CS SS DS FS GS. */
+const SEGMENT_NUMBERS = [1, 3, 0, 4, 5, 2] as const;
+/** Selector, base, limit, attributes. */
+const WORDS = 4;
+/** Above this limit it counts pages. */
+const MAX_BYTE_LIMIT = 0xf_ffff;
 
 /** How a case ended, and the registers then. */
 export interface MachineEnd {
   /** `HLT`, or what came instead of it. */
   readonly end: string;
   readonly registers: KvmRegs;
-  readonly codeSelector: number;
+  /** By position in {@link CASE_SEGMENTS}. */
+  readonly selectors: readonly number[];
 }
 
 /** See the opening comment. */
@@ -42,78 +70,143 @@ export class StringIoMachine {
   readonly vm: Vm;
   readonly vcpu: Vcpu;
   #devices: IoDevice[] = [];
+  /** The case that ended well before this one, and the segments that its family starts from. */
+  #last: StringIoCase | null = null;
+  readonly #segments = new Float64Array(CASE_SEGMENTS.length * WORDS);
+  readonly #selectors = [0, 0, 0, 0, 0, 0];
 
   constructor() {
     this.vm = new Kvm().createVm();
-    this.vm.setUserMemoryRegion({ slot: 0, flags: 0, guest_phys_addr: 0, memory_size: CASE_RAM_BYTES });
+    this.vm.setUserMemoryRegion({ slot: 0, flags: 0, guest_phys_addr: 0, memory_size: MACHINE_RAM_BYTES });
     this.vcpu = orThrow(this.vm.createVcpu(0), 'KVM_CREATE_VCPU');
-    const { ram } = this.vm.memory;
-    const random = new Prng(RAM_SEED, 0);
-    for (let i = 0; i < ram.length; i++) ram[i] = random.next() >>> 24;
-    for (let vector = 0; vector < 256; vector++) {
-      ram.set([(vector & 31) * 4, HANDLERS >> 8, 0, 0], vector * 4);
-    }
-    for (let i = 0; i < 32; i++) ram[HANDLERS + i * 4] = HLT;
+    fillCaseMemory(this.vm.memory.ram);
   }
 
   /** Registers, segments, ports as the case says. The code is already in RAM. */
   load(test: StringIoCase, ports: PortWorld): void {
     const { vcpu } = this;
-    vcpu.resetVcpu();
+    const last = this.#last;
+    if (last === null || !isSameFamily(last, test)) {
+      this.#reset(test);
+      this.#wire(test, ports);
+    } else {
+      this.#restoreSegments();
+    }
+    this.#last = null;
     // A new vCPU's read-ahead buffer is all zero.
     vcpu.ctxt.ioReadData.fill(0);
+    const { eflags } = test.registers;
+    const regs = test.mode === 'v86' ? { ...test.registers, eflags: eflags | X86_EFLAGS_VM } : test.registers;
+    // KVM_SET_REGS without its look at the structure, which costs more than many a case.
+    setRegs(vcpu.cpu, regs);
+  }
+
+  /** Runs to the HLT; exits are answered by `ports`. `elements`: how many the model has moved. */
+  run(test: StringIoCase, ports: PortWorld, elements: number): MachineEnd {
+    const { vcpu } = this;
+    const { run } = vcpu;
+    vcpu.tickLimit = this.vm.clock.ticks + BASE_TICKS + TICKS_PER_ELEMENT * elements;
+    let moves = test.userspace === 'move';
+    let result = vcpu.kvmRun();
+    while (result === 0 && run.exit_reason === KVM_EXIT_IO) {
+      const { direction, port, size, count } = run.io;
+      if (direction === KVM_EXIT_IO_IN) ports.userRead(port, size, count, run.pioData);
+      else ports.userWrite(port, size, count, run.pioData);
+      if (moves) this.#moveRip(test);
+      moves = false;
+      result = vcpu.kvmRun();
+    }
+    const isHalt = result === 0 && run.exit_reason === KVM_EXIT_HLT;
+    if (isHalt) this.#last = test;
+    const { segSelector } = vcpu.cpu;
+    for (let i = 0; i < CASE_SEGMENTS.length; i++) this.#selectors[i] = segSelector[SEGMENT_NUMBERS[i]];
+    const other =
+      result === 0 ? (KVM_EXIT_NAMES[run.exit_reason] ?? String(run.exit_reason)) : `errno ${result}`;
+    return { end: isHalt ? 'HLT' : other, registers: getRegs(vcpu.cpu), selectors: this.#selectors };
+  }
+
+  /** Userspace goes on behind the code. A REP that was under way has left RF set: a new place has none. */
+  #moveRip(test: StringIoCase): void {
+    const regs = this.vcpu.getRegs();
+    regs.eip = endOfCode(test);
+    regs.eflags &= ~X86_EFLAGS_RF;
+    this.vcpu.setRegs(regs);
+  }
+
+  /** A vCPU as at power-on, with the control registers and segments of the case. */
+  #reset(test: StringIoCase): void {
+    const { vcpu } = this;
+    vcpu.resetVcpu();
     vcpu.forceEmulation = test.path === 'forced' ? 1 : 0;
-    vcpu.userspace = test.userspace === 'bus' ? ports : null;
     const sregs = vcpu.getSregs();
-    sregs.cr0 = 0x10;
-    for (const name of CASE_SEGMENTS) {
-      const { selector, limit } = test.segments[name];
-      const type = name === 'cs' ? AR_CODE : AR_DATA;
-      sregs[name] = {
-        selector,
-        base: selector * 16,
+    for (const name of CASE_SEGMENTS) sregs[name] = segmentState(test, name, test.segments[name]);
+    if (test.mode === 'real') {
+      sregs.cr0 = CR0_ET;
+      sregs.idt = { base: 0, limit: REAL_IDT_LIMIT };
+    } else {
+      sregs.cr0 = CR0_ET | CR0_PE;
+      sregs.idt = { base: IDT_BASE, limit: IDT_LIMIT };
+      sregs.gdt = { base: GDT_BASE, limit: GDT_LIMIT };
+      const { limit } = test.tss;
+      sregs.tr = {
+        ...sregs.tr,
+        selector: TSS_SELECTOR,
+        base: TSS_BASE,
         limit,
-        type,
+        type: AR_TSS32_BUSY,
         present: 1,
-        dpl: 0,
-        db: 0,
-        s: 1,
-        l: 0,
-        g: limit > 0xf_ffff ? 1 : 0,
-        avl: 0,
-        unusable: 0,
       };
     }
     vcpu.setSregs(sregs);
-    const regs = vcpu.getRegs();
-    for (const name of CASE_REGISTERS) regs[name] = test.registers[name];
-    vcpu.setRegs(regs);
+    const { segSelector, segBase, segLimit, segAttr } = vcpu.cpu;
+    for (const [i, seg] of SEGMENT_NUMBERS.entries()) {
+      this.#segments.set([segSelector[seg], segBase[seg], segLimit[seg], segAttr[seg]], i * WORDS);
+    }
+  }
+
+  /** What the family started from. An exception has changed whole segments, with another selector or other rights. */
+  #restoreSegments(): void {
+    const { cpu } = this.vcpu;
+    const saved = this.#segments;
+    for (let i = 0; i < SEGMENT_NUMBERS.length; i++) {
+      const seg = SEGMENT_NUMBERS[i];
+      const at = i * WORDS;
+      const isSame =
+        cpu.segSelector[seg] === saved[at] &&
+        cpu.segBase[seg] === saved[at + 1] &&
+        cpu.segLimit[seg] === saved[at + 2] &&
+        cpu.segAttr[seg] === saved[at + 3];
+      if (!isSame) cpu.setSegment(seg, saved[at], saved[at + 1], saved[at + 2], saved[at + 3]);
+    }
+  }
+
+  #wire(test: StringIoCase, ports: PortWorld): void {
+    this.vcpu.userspace = test.userspace === 'bus' ? ports : null;
     const bus = this.vm.buses[KVM_PIO_BUS];
     for (const device of this.#devices) kvmIoBusUnregisterDev(bus, device);
     const wired = ports.ioDevices();
     for (const { base, len, device } of wired) kvmIoBusRegisterDev(bus, base, len, device);
     this.#devices = wired.map(({ device }) => device);
   }
+}
 
-  /** Runs to the HLT; exits are answered by `ports`. */
-  run(ports: PortWorld): MachineEnd {
-    const { vcpu } = this;
-    const { run } = vcpu;
-    vcpu.tickLimit = this.vm.clock.ticks + TICK_BUDGET;
-    let result = vcpu.kvmRun();
-    while (result === 0 && run.exit_reason === KVM_EXIT_IO) {
-      const { direction, port, size, count } = run.io;
-      if (direction === KVM_EXIT_IO_IN) ports.userRead(port, size, count, run.pioData);
-      else ports.userWrite(port, size, count, run.pioData);
-      result = vcpu.kvmRun();
-    }
-    const isHalt = result === 0 && run.exit_reason === KVM_EXIT_HLT;
-    const other =
-      result === 0 ? (KVM_EXIT_NAMES[run.exit_reason] ?? String(run.exit_reason)) : `errno ${result}`;
-    return {
-      end: isHalt ? 'HLT' : other,
-      registers: vcpu.getRegs(),
-      codeSelector: vcpu.getSregs().cs.selector,
-    };
-  }
+function segmentState(test: StringIoCase, name: string, segment: CaseSegment): KvmSegment {
+  const { selector, limit, access } = segment;
+  const isCode = name === 'cs';
+  const is32 = test.mode === 'prot32' && (isCode || name === 'ss');
+  const type = isCode && test.mode !== 'v86' ? AR_CODE : access === 'ro' ? AR_READ_ONLY : AR_DATA;
+  return {
+    selector,
+    base: selector * 16,
+    limit,
+    type,
+    present: 1,
+    dpl: isProtected(test.mode) || test.mode === 'v86' ? test.cpl : 0,
+    db: is32 ? 1 : 0,
+    s: 1,
+    l: 0,
+    g: limit > MAX_BYTE_LIMIT ? 1 : 0,
+    avl: 0,
+    unusable: access === 'null' ? 1 : 0,
+  };
 }

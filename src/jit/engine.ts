@@ -105,6 +105,7 @@ export class Jit implements CodeGenerator {
   readonly #maxDeaths: number;
   readonly #maxFunctions: number;
   readonly #maxInsns: number;
+  budget = 0;
   #chosen: GeneratedFunction | null = null;
   /** The head whose function has just done nothing: its instruction is the interpreter's this time. */
   #skip: Head | null = null;
@@ -127,7 +128,7 @@ export class Jit implements CodeGenerator {
     }
     if (cpu.debug.armed !== 0 || cpu.mmio !== null || cpu.oneInstruction !== 0) return head.insn;
     const code = this.#codeOf(cpu, page, head, eip, at);
-    if (code === null || !code.fits(cpu, (eip - at) | 0, cpu.budgetLeft)) return head.insn;
+    if (code === null || !code.fits(cpu, (eip - at) | 0, this.budget)) return head.insn;
     this.#chosen = code;
     return this.#enter;
   }

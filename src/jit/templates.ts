@@ -147,31 +147,35 @@ function portIo(e: Emitter, insn: Insn, place: Place): void {
   const eax = e.reg(EAX);
   const remaining = `left + ${place.rest} | 0`;
   const value = isIn ? '' : size === 4 ? `${eax} >>> 0` : e.read(EAX, size);
-  const call = isIn
-    ? `gpr[0] = ${eax}; done = io.input(${port}, ${size}, ${remaining}); ${eax} = gpr[0];`
-    : `done = io.output(${port}, ${size}, ${value}, ${remaining});`;
   const done = e.name('done');
   const { io } = e.ports;
   const likely = isImmediate ? ioQualPort(insn.ioQual) : e.ports.dx;
   const site = io?.site(likely, size) ?? null;
+  const anyPort = isIn
+    ? `gpr[0] = ${eax}; ${done} = io.input(${port}, ${size}, ${remaining}); ${eax} = gpr[0];`
+    : `${done} = io.output(${port}, ${size}, ${value}, ${remaining});`;
   e.line(`let ${done} = 0; cpu.eip = ${place.eip};`);
-  if (io === null || site === null) e.line(call.replace('done', done));
+  if (io === null || site === null) e.line(anyPort);
   else {
     // The device that is asked first, as a constant: V8 can then see through to what it does.
     const device = e.object(site.device);
     const isLikely = isImmediate ? '' : `${port} === ${likely} && `;
+    const user = site.isUserspace ? 'cpu.inlineUserspaceExits = cpu.inlineUserspaceExits + 1 | 0; ' : '';
+    const count = `cpu.inlineExits = cpu.inlineExits + 1 | 0; ${user}${done} = cpu.attention !== 0 ? 2 : 1;`;
     e.line(`if (${isLikely}${e.object(io.sites)}.generation === ${io.sites.generation}) {`);
     e.line(`clock.ticks = cpu.ticksAtEntry + (cpu.startBudget - (${remaining}));`);
-    const count = `cpu.inlineExits = cpu.inlineExits + 1 | 0;${site.isUserspace ? ' cpu.inlineUserspaceExits = cpu.inlineUserspaceExits + 1 | 0;' : ''} ${done} = cpu.attention !== 0 ? 2 : 1;`;
     if (isIn) {
       const v = e.name('v');
       e.line(`const ${v} = ${device}.read(${likely}, ${size});`);
       e.line(`if (${v} >= 0) {`);
       e.write(EAX, size, size === 4 ? `${v} | 0` : v);
       e.line(`${count} }`);
-    } else e.line(`if (${device}.write(${likely}, ${size}, ${value})) { ${count} }`);
-    e.line('}');
-    e.line(`if (${done} === 0) { ${call.replace('done', done)} }`);
+      e.line(`else { gpr[0] = ${eax}; ${done} = io.inputDone(${likely}, ${size}, ${v}); ${eax} = gpr[0]; }`);
+    } else {
+      e.line(`if (${device}.write(${likely}, ${size}, ${value})) { ${count} }`);
+      e.line(`else { ${done} = io.outputDeclined(${likely}, ${size}, ${value}); }`);
+    }
+    e.line(`} else { ${anyPort} }`);
   }
   e.line(
     `if (${done} !== 1) { if (${done} === 0) { ${place.undone} } cpu.generatedYield = 1; ${place.after} }`,

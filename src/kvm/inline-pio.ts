@@ -7,18 +7,12 @@
  *
  * | instruction | taken here | left to the exit |
  * |---|---|---|
- * | IN, OUT | any device of the PIO bus, then the board's bus | what would be KVM_EXIT_IO |
+ * | IN, OUT | KVM's own devices on the PIO bus, ports of the board | what would be KVM_EXIT_IO, an embedder's device on the bus |
  * | REP OUTS | ports of the board, memory that is plain RAM | kernel devices, faults, MMIO |
  * | REP INS | ports of the board, upwards, into plain RAM | the same, and DF = 1 |
  */
 import type { VirtualClock } from '../bus/clock.ts';
-import {
-  KVM_IO_BUS_FUNCTIONS,
-  type KvmIoBus,
-  kvmIoBusGetFirstDev,
-  kvmIoBusRead,
-  kvmIoBusWrite,
-} from '../bus/io-bus.ts';
+import { KVM_IO_BUS_FUNCTIONS, type KvmIoBus, kvmIoBusGetFirstDev } from '../bus/io-bus.ts';
 import { IO_NOT_HANDLED, IO_NOTHING_STORED, type IoDevice } from '../bus/io-device.ts';
 import { elementsInPage, isPlainRam, plainAddress } from '../cpu/access.ts';
 import type { Cpu } from '../cpu/cpu.ts';
@@ -103,50 +97,62 @@ export class InlinePio implements InlinePortIo {
     this.#board = this.#vcpu.userspace;
   }
 
+  /**
+   * Who may be asked without an exit: each device once, as the way through the exit would. A kernel's device that declines is asked
+   * again by the exit, so only those are taken that decline for no reason but the access itself.
+   */
   #find(port: number, size: IoSize): Site | null {
     const first = kvmIoBusGetFirstDev(this.#bus, port, size);
-    if (first >= 0) return { device: this.#bus.devices[first], isUserspace: false };
-    const device = this.#vcpu.userspace?.deviceFor?.(port, size) ?? null;
+    if (first >= 0) {
+      const device = this.#bus.devices[first];
+      return device.ops === undefined ? null : { device, isUserspace: false };
+    }
+    const { userspace } = this.#vcpu;
+    if (userspace?.readDeclined === undefined || userspace.writeDeclined === undefined) return null;
+    const device = userspace.deviceFor?.(port, size) ?? null;
     return device === null ? null : { device, isUserspace: true };
   }
 
   output(port: number, size: number, value: number, remaining: number): number {
     const cpu = this.#cpu;
-    this.clock.ticks = cpu.ticksAtEntry + (cpu.startBudget - remaining);
     const site = this.site(port, size);
-    if (site?.device.write(port, size as IoSize, value) === true) {
-      if (site.isUserspace) cpu.inlineUserspaceExits++;
-    } else if (!kvmIoBusWrite(this.#bus, port, size as IoSize, value)) {
-      const { userspace } = this.#vcpu;
-      if (userspace === null) return INLINE_EXIT;
-      cpu.inlineUserspaceExits++;
-      userspace.write(port, size as IoSize, value);
-    }
+    if (site === null) return INLINE_EXIT;
+    this.clock.ticks = cpu.ticksAtEntry + (cpu.startBudget - remaining);
+    if (!site.device.write(port, size as IoSize, value)) return this.outputDeclined(port, size, value);
+    if (site.isUserspace) cpu.inlineUserspaceExits++;
     cpu.inlineExits++;
     return cpu.attention !== 0 ? INLINE_DONE_YIELD : INLINE_DONE;
   }
 
   input(port: number, size: number, remaining: number): number {
     const cpu = this.#cpu;
-    this.clock.ticks = cpu.ticksAtEntry + (cpu.startBudget - remaining);
     const site = this.site(port, size);
-    let value = site === null ? IO_NOT_HANDLED : site.device.read(port, size as IoSize);
-    if (site !== null && value !== IO_NOT_HANDLED) {
-      if (site.isUserspace) cpu.inlineUserspaceExits++;
-    } else {
-      value = kvmIoBusRead(this.#bus, port, size as IoSize);
-      if (value === IO_NOT_HANDLED) {
-        const { userspace } = this.#vcpu;
-        if (userspace === null) return INLINE_EXIT;
-        cpu.inlineUserspaceExits++;
-        value = userspace.read(port, size as IoSize);
-      }
-    }
+    if (site === null) return INLINE_EXIT;
+    this.clock.ticks = cpu.ticksAtEntry + (cpu.startBudget - remaining);
+    return this.inputDone(port, size, site.device.read(port, size as IoSize));
+  }
+
+  outputDeclined(port: number, size: number, value: number): number {
+    const cpu = this.#cpu;
+    if (this.site(port, size)?.isUserspace !== true) return INLINE_EXIT;
+    this.#vcpu.userspace?.writeDeclined?.(port, size as IoSize, value);
+    cpu.inlineUserspaceExits++;
+    cpu.inlineExits++;
+    return cpu.attention !== 0 ? INLINE_DONE_YIELD : INLINE_DONE;
+  }
+
+  inputDone(port: number, size: number, read: number): number {
+    const cpu = this.#cpu;
+    const isUserspace = this.site(port, size)?.isUserspace === true;
+    let value = read;
+    if (value < 0 && isUserspace) value = this.#vcpu.userspace?.readDeclined?.(port, size as IoSize) ?? 0;
+    if (value === IO_NOT_HANDLED) return INLINE_EXIT;
     // KVM: `kvm_fast_pio_in` starts from RAX, or from 0 for four bytes; a device that stores nothing leaves that.
     if (size === 4) cpu.gpr[0] = value === IO_NOTHING_STORED ? 0 : value;
     else if (value === IO_NOTHING_STORED) value = 0;
     else if (size === 2) cpu.r16[0] = value;
     else cpu.r8[0] = value;
+    if (isUserspace) cpu.inlineUserspaceExits++;
     cpu.inlineExits++;
     return cpu.attention !== 0 ? INLINE_DONE_YIELD : INLINE_DONE;
   }
@@ -184,8 +190,7 @@ export class InlinePio implements InlinePortIo {
     const data = vcpu.ctxt.ioReadData;
     for (let at = 0; at < bytes; at += size) {
       let value = device.read(port, size);
-      // It declines: the bus splits the access.
-      if (value < 0) value = vcpu.userspace?.read(port, size) ?? 0;
+      if (value < 0) value = vcpu.userspace?.readDeclined?.(port, size) ?? 0;
       storeElement(data, at, size, value);
     }
     writePlain(cpu, ea, data, bytes);
@@ -223,7 +228,7 @@ export class InlinePio implements InlinePortIo {
       do {
         clock.ticks = start + done + i;
         const value = loadElement(ram, from + i * size, size);
-        if (!device.write(port, size, value)) this.#vcpu.userspace?.write(port, size, value);
+        if (!device.write(port, size, value)) this.#vcpu.userspace?.writeDeclined?.(port, size, value);
         i++;
       } while (i < n && cpu.attention === 0);
       done += i;

@@ -1,8 +1,16 @@
 /**
- * Hexadecimal text by table: a trace writes a million numbers a second.
+ * Hexadecimal and decimal text by table: a trace writes a million numbers a second.
  */
 
 const BYTE = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+const THOUSAND = Array.from({ length: 1000 }, (_, n) => String(n).padStart(3, '0'));
+const BYTE_PLAIN = Array.from({ length: 256 }, (_, byte) => byte.toString(16));
+
+/** Three decimal digits of 0 … 999. */
+export function decimal3(value: number): string {
+  return THOUSAND[value];
+}
 
 /** Two digits. */
 export function hex2(value: number): string {
@@ -21,7 +29,10 @@ export function hex8(value: number): string {
 
 /** printf's `%x` of a 32-bit value: no leading zeros. */
 export function hexPlain(value: number): string {
-  return (value >>> 0).toString(16);
+  const high = value >>> 16;
+  if (high !== 0) return hexPlain(high) + hex4(value);
+  const low = value >>> 8;
+  return low === 0 ? BYTE_PLAIN[value] : BYTE_PLAIN[low] + hex2(value);
 }
 
 /** Bytes as the kernel's `__print_hex`: two digits each, spaces between. */

@@ -16,7 +16,7 @@ import { KVM_EXIT_IO } from '../uapi/kvm.ts';
 import { EXIT_REASON_IO_INSTRUCTION, ioQualPort } from '../uapi/vmx.ts';
 import { CodeText } from './code-text.ts';
 import type { TraceEvent } from './events.ts';
-import { hex4, hex8 } from './hex-text.ts';
+import { decimal3, hex4, hex8 } from './hex-text.ts';
 import {
   type EmulMode,
   printKvmAckIrq,
@@ -40,7 +40,8 @@ import {
 import type { PortNames } from './port-names.ts';
 import { portNote } from './port-notes.ts';
 
-const NS_PER_S = 1_000_000_000;
+const NS_PER_US = 1_000;
+const US_PER_S = 1_000_000;
 
 /** Where lines go; each ends in a newline. */
 export interface TextSink {
@@ -70,6 +71,12 @@ export class KvmTracePrinter implements KvmTracepoints {
   readonly #portText = new Map<number, string>();
   /** The instruction of the latest I/O exit: the emulator moves RIP on before it leaves to userspace. */
   #ioInsn: string | null = null;
+  #prefixNs = -1;
+  #prefixEip = 0;
+  #prefixCs = -1;
+  #prefixText = '';
+  #micros = -1;
+  #microsText = '';
 
   constructor(machine: TracedMachine, names: PortNames, events: ReadonlySet<TraceEvent>, sink: TextSink) {
     this.#machine = machine;
@@ -173,14 +180,32 @@ export class KvmTracePrinter implements KvmTracepoints {
     this.#line('kvm_msi_set_irq: ', printKvmMsiSetIrq(address, data), '');
   }
 
-  /** `[0.000000130] 0000:1006  ` */
+  /** `[0.000000130] 0000:1006  `; an instruction often has several events. */
   #prefix(): string {
     const { clock, cpu } = this.#machine;
     const now = clock.nowNs;
-    const seconds = Math.floor(now / NS_PER_S);
-    const rest = String(now - seconds * NS_PER_S + NS_PER_S).slice(1);
-    const ip = cpu.eip >>> 0 > 0xffff ? hex8(cpu.eip) : hex4(cpu.eip);
-    return `[${seconds}.${rest}] ${hex4(cpu.segSelector[SEG_CS])}:${ip}  `;
+    const { eip } = cpu;
+    const cs = cpu.segSelector[SEG_CS];
+    if (now !== this.#prefixNs || eip !== this.#prefixEip || cs !== this.#prefixCs) {
+      this.#prefixNs = now;
+      this.#prefixEip = eip;
+      this.#prefixCs = cs;
+      const ip = eip >>> 0 > 0xffff ? hex8(eip) : hex4(eip);
+      this.#prefixText = `[${this.#time(now)}] ${hex4(cs)}:${ip}  `;
+    }
+    return this.#prefixText;
+  }
+
+  /** Seconds with nine decimals; the first six are those of the line before for a while. */
+  #time(now: number): string {
+    const micros = Math.floor(now / NS_PER_US);
+    if (micros !== this.#micros) {
+      this.#micros = micros;
+      const seconds = Math.floor(micros / US_PER_S);
+      const rest = micros - seconds * US_PER_S;
+      this.#microsText = `${seconds}.${decimal3((rest / 1000) | 0)}${decimal3(rest % 1000)}`;
+    }
+    return this.#microsText + decimal3(now - micros * NS_PER_US);
   }
 
   #line(event: string, text: string, extra: string): void {

@@ -191,39 +191,31 @@ describe('pio86 fuzz', () => {
     const argv = ['fuzz', 'string-io', '--runs', '50', '--seed', '7', '--json'];
     const [first, second] = [await cli(argv), await cli(argv)];
     expect(first.exitCode).toBe(0);
-    expect(JSON.parse(first.stdout)).toMatchObject({ target: 'string-io', seed: 7, runs: 50, findings: [] });
-    expect(second.stdout).toBe(first.stdout);
+    const [one, other] = [JSON.parse(first.stdout), JSON.parse(second.stdout)];
+    expect(one).toMatchObject({ target: 'string-io', seed: 7, runs: 50, total: 50, findings: [] });
+    expect(one.execPerSec).toBeGreaterThan(0);
+    expect(other.counts).toEqual(one.counts);
   });
 
   it('prints the seed it chose', async () => {
     expect((await cli(['fuzz', 'string-io', '--runs', '1'])).stdout).toMatch(/seed \d+/);
   });
 
+  it.each(['insn', 'devices', 'bus', 'loaders', 'bpftrace'])('finds nothing in %s', async (target) => {
+    const { exitCode, stdout } = await cli(['fuzz', target, '--runs', '30', '--seed', '3']);
+    expect(stdout).toMatch(/^30 runs, 0 findings \(seed 3\)$/m);
+    expect(exitCode).toBe(0);
+  });
+
   it.each([
     [['fuzz', 'nothing'], 2, /Allowed choices are string-io/],
     [['fuzz', 'string-io', '--runs', '0'], 2, /--runs/],
+    [['fuzz', 'string-io', '--export', 'c'], 2, /--export needs --replay/],
     [['fuzz', 'string-io', '--seed', '4294967296'], 2, /--seed/],
     [['fuzz', 'string-io', '--replay', 'no/such'], 3, /no\/such: no such file/],
   ] as const)('refuses %j', async (argv, exitCode, message) => {
     const result = await cli(argv);
     expect([result.exitCode, result.stderr]).toEqual([exitCode, expect.stringMatching(message)]);
-  });
-});
-
-describe('pio86 bench', () => {
-  it('refuses a filter that matches nothing', async () => {
-    expect(await cli(['bench', '--filter', 'no such workload'])).toMatchObject({
-      exitCode: 2,
-      stdout: '',
-      stderr: expect.stringMatching(
-        /^pio86: bench: no workload matches 'no such workload'; there are out_pic, /,
-      ),
-    });
-    expect(await cli(['bench', 'out_pic', 'out'])).toMatchObject({
-      exitCode: 2,
-      stderr: expect.stringMatching(/^pio86: bench: no workload matches 'out'; there are out_pic, /),
-    });
-    expect(await cli(['bench', '--samples', '0'])).toMatchObject({ exitCode: 2 });
   });
 });
 

@@ -32,6 +32,15 @@ describe('the pio86 process', () => {
     });
   });
 
+  it('fuzzes on two threads as on one', async () => {
+    const argv = ['dist/cli/main.js', 'fuzz', 'devices', '--runs', '700', '--seed', '1', '--json'];
+    const run = (...more: string[]) => ended(spawn(process.execPath, [...argv, ...more], { stdio: 'pipe' }));
+    const [one, two] = await Promise.all([run(), run('--workers', '2')]);
+    expect(two.exitCode).toBe(0);
+    const [alone, shared] = [JSON.parse(one.stdout), JSON.parse(two.stdout)];
+    expect(shared).toMatchObject({ runs: 700, total: 700, counts: alone.counts });
+  });
+
   it('passes exit codes on', async () => {
     expect((await ended(start('run', '--foo'))).exitCode).toBe(2);
   });

@@ -51,7 +51,7 @@ describe('bench ROMs', () => {
       expect(image?.[0xfff0]).toBe(FAR_JUMP);
     });
 
-    it.skipIf(noNasm)(`${rom.file} is what bench/rom.asm assembles to (needs nasm)`, () => {
+    it.skipIf(noNasm)(`${rom.file} is what its source in bench/ assembles to (needs nasm)`, () => {
       const artifact = assembleRom(rom);
       expect(Buffer.from(artifact.bytes).equals(committed(artifact) ?? Buffer.alloc(0))).toBe(true);
     });

@@ -1,57 +1,157 @@
-/** `pio86 fuzz`: random port I/O against an independent reference model. */
+/** `pio86 fuzz`: random cases against independent oracles. */
 import { randomInt } from 'node:crypto';
-import type { CommandSpec } from '../command.ts';
+import type { CampaignState } from '../../fuzz/engine/campaign.ts';
+import { EXPORT_FORMATS, type ExportFormat } from '../../fuzz/engine/fuzz-target.ts';
+import { usageError } from '../cli-error.ts';
+import type { CommandContext, CommandSpec } from '../command.ts';
+import { FUZZ_TARGETS } from '../fuzz/targets.ts';
 import { parseCount, parseNumber } from '../numbers.ts';
 
 interface FuzzCommandOptions {
-  readonly runs: number;
+  readonly runs?: number;
+  readonly time?: number;
   readonly seed?: number;
+  readonly workers: number;
+  readonly ledger?: string;
+  readonly findings?: string;
   readonly replay?: string;
+  readonly export?: ExportFormat;
   readonly json?: boolean;
 }
 
 const MAX_SEED = 0xffff_ffff;
+const MAX_RUNS = 0xffff_ffff;
+const DEFAULT_RUNS = 10_000;
+const MAX_SECONDS = 10_000_000;
+const MAX_WORKERS = 256;
+/** How often the status line changes. */
+const STATUS_MS = 250;
 
 export const fuzzCommand: CommandSpec<FuzzCommandOptions> = {
   name: 'fuzz',
-  summary: 'random port I/O against an independent reference model',
+  summary: 'random cases against independent oracles',
   description:
-    'Runs random states and INS, OUTS, IN, OUT against a plain reference model. A difference is ' +
-    'made small and printed as a case that --replay runs again. Exit code 1: a difference.',
+    'Runs random cases of a target against its oracle. A difference is made small and printed as a case ' +
+    'that --replay runs again. Exit code 1: a difference. See docs/fuzzing.md.',
   examples: [
     'pio86 fuzz string-io --runs 10000',
-    'pio86 fuzz string-io --runs 1000 --seed 42 --json',
+    'pio86 fuzz string-io --time 60 --workers 2 --json',
+    'pio86 fuzz string-io --runs 50M --ledger string-io.ledger --time 600',
     'pio86 fuzz string-io --replay case.txt',
+    'pio86 fuzz string-io --replay case.txt --export c',
   ],
-  arguments: [{ name: '<target>', description: 'what to fuzz', choices: ['string-io'] }],
+  arguments: [{ name: '<target>', description: 'what to fuzz', choices: FUZZ_TARGETS }],
   options: [
     {
       flags: '--runs <n>',
       description: 'how many cases',
-      default: 10_000,
-      parse: (text) => parseCount('--runs', text, 1, 1_000_000_000),
+      defaultText: '10000, with --time no limit',
+      parse: (text) => parseCount('--runs', text, 1, MAX_RUNS),
+    },
+    {
+      flags: '--time <seconds>',
+      description: 'stop after this time',
+      parse: (text) => parseNumber('--time', text, 1, MAX_SECONDS),
     },
     {
       flags: '--seed <n>',
       description: 'the same seed gives the same cases (default: a random one, printed)',
       parse: (text) => parseNumber('--seed', text, 0, MAX_SEED),
     },
-    { flags: '--replay <file>', description: 'run one printed case instead' },
-    { flags: '--json', description: 'print one JSON document' },
+    {
+      flags: '--workers <n>',
+      description: 'threads',
+      default: 1,
+      parse: (text) => parseNumber('--workers', text, 1, MAX_WORKERS),
+    },
+    { flags: '--ledger <file>', description: 'keep which cases have been run, and go on from there' },
+    { flags: '--findings <dir>', description: 'save what is found as files to --replay' },
+    { flags: '--replay <file>', description: 'run one saved case instead' },
+    {
+      flags: '--export <form>',
+      description: 'with --replay: print the case as a vitest test, a C program for /dev/kvm, a qtest script',
+      choices: EXPORT_FORMATS,
+    },
+    { flags: '--json', description: 'end with one line of JSON' },
   ],
-  async action({ out }, [target], options) {
-    const { requireReadable } = await import('../read-input.ts');
-    if (options.replay !== undefined) requireReadable(options.replay);
+  async action(context, [name = ''], options) {
+    if (options.replay !== undefined) return replay(context, name, options.replay, options);
+    if (options.export !== undefined) throw usageError('--export needs --replay');
     const { runFuzz } = await import('../../fuzz/run-fuzz.ts');
-    return runFuzz(
-      {
-        target: target ?? '',
-        runs: options.runs,
-        seed: options.seed ?? randomInt(MAX_SEED + 1),
-        json: options.json === true,
-        ...(options.replay === undefined ? {} : { replay: options.replay }),
-      },
-      { line: (text) => out.write(`${text}\n`) },
-    );
+    const runner = await createRunner(name, options.workers);
+    let isStopped = false;
+    const off = context.io.onSigint(() => {
+      isStopped = true;
+    });
+    const { ledger, findings } = options;
+    try {
+      return await runFuzz(
+        {
+          target: name,
+          runs: options.runs ?? (options.time === undefined ? DEFAULT_RUNS : MAX_RUNS),
+          time: options.time ?? Number.POSITIVE_INFINITY,
+          seed: options.seed ?? randomInt(MAX_SEED + 1),
+          json: options.json === true,
+          ...(ledger === undefined ? {} : { ledger }),
+          ...(findings === undefined ? {} : { findings }),
+        },
+        runner,
+        {
+          out: { line: (text) => context.out.write(`${text}\n`) },
+          now: () => performance.now(),
+          isStopped: () => isStopped,
+          progress: statusLine(context),
+        },
+      );
+    } finally {
+      off();
+      await runner.close();
+    }
   },
 };
+
+async function createRunner(name: string, workers: number) {
+  if (workers > 1) {
+    if (import.meta.url.endsWith('.ts'))
+      throw usageError('--workers needs the built program, not its sources');
+    const { WorkerPool } = await import('../fuzz/worker-pool.ts');
+    return new WorkerPool(name, workers);
+  }
+  const { localRunner } = await import('../../fuzz/engine/shard.ts');
+  return localRunner(await target(name));
+}
+
+async function target(name: string) {
+  const { createFuzzTarget } = await import('../fuzz/targets.ts');
+  const made = await createFuzzTarget(name);
+  if (made === null) throw usageError(`fuzz: no target "${name}" (there is: ${FUZZ_TARGETS.join(', ')})`);
+  return made;
+}
+
+async function replay(
+  { out }: CommandContext,
+  name: string,
+  path: string,
+  options: FuzzCommandOptions,
+): Promise<number> {
+  const { requireReadable } = await import('../read-input.ts');
+  requireReadable(path);
+  const { exportFuzz, replayFuzz } = await import('../../fuzz/run-fuzz.ts');
+  const sink = { line: (text: string) => out.write(`${text}\n`) };
+  if (options.export !== undefined) return exportFuzz(await target(name), path, options.export, sink);
+  return replayFuzz(await target(name), path, options.json === true, sink);
+}
+
+/** One line on a terminal that is written over; nothing elsewhere. */
+function statusLine({ io, err }: CommandContext): (state: CampaignState) => void {
+  if (io.stderr.isTTY !== true) return () => {};
+  let shown = 0;
+  return ({ runs, elapsedMs, finding }) => {
+    if (elapsedMs - shown < STATUS_MS && finding === null) return;
+    shown = elapsedMs;
+    const seconds = elapsedMs / 1000;
+    const rate = Math.round(runs / Math.max(seconds, 0.001));
+    const text = `${runs} runs  ${rate} exec/s  ${seconds.toFixed(1)} s  ${finding === null ? 0 : 1} findings`;
+    err.write(`\r\x1b[K${text}${finding === null ? '' : '\n'}`);
+  };
+}

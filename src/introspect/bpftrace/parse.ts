@@ -6,6 +6,9 @@ import { EmulatorError } from '../../errors.ts';
 import type { Position, ProbeNode } from './ast.ts';
 import { GRAMMAR } from './grammar.ts';
 
+/** Made at the first script: it takes longer than most scripts. */
+let parser: peggy.Parser | null = null;
+
 /** An error at a place of a script; the command line ends with exit code 3. */
 export function scriptError(name: string, at: Position, what: string): EmulatorError {
   return new EmulatorError('E_INPUT', `${name}:${at.line}:${at.column}: ${what}`);
@@ -18,7 +21,7 @@ export function scriptError(name: string, at: Position, what: string): EmulatorE
  * @throws EmulatorError `E_INPUT` naming line and column.
  */
 export function parseScript(text: string, name: string): readonly ProbeNode[] {
-  const parser = peggy.generate(GRAMMAR);
+  parser ??= peggy.generate(GRAMMAR);
   try {
     const probes = parser.parse(text) as readonly ProbeNode[];
     if (probes.length > 0) return probes;

@@ -61,17 +61,26 @@ class RecordedUserspace implements ReferencePorts {
   }
 
   userRead(port: number, size: number, count: number, data: Uint8Array): void {
-    for (let i = 0; i < data.length; i++) data[i] = this.#answers.byte();
-    this.exits.push(['in', port, size, count, Buffer.from(data).toString('hex')]);
+    for (let i = 0; i < size * count; i++) data[i] = this.#answers.byte();
+    this.exits.push(['in', port, size, count, hexOf(data, size * count)]);
   }
 
   userWrite(port: number, size: number, count: number, data: Uint8Array): void {
-    this.exits.push(['out', port, size, count, Buffer.from(data).toString('hex')]);
+    this.exits.push(['out', port, size, count, hexOf(data, size * count)]);
   }
 }
 
+function hexOf(data: Uint8Array, bytes: number): string {
+  return Buffer.from(data.subarray(0, bytes)).toString('hex');
+}
+
 function stateOf(test: PioCase): ReferenceState {
-  const segment = (row: SegmentRow) => ({ selector: row[0], base: row[1], limit: row[2] });
+  const segment = (row: SegmentRow) => ({
+    selector: row[0],
+    base: row[1],
+    limit: row[2],
+    access: 'rw' as const,
+  });
   const { es, cs, ss, ds, fs, gs, ...registers } = test.in;
   return {
     ...registers,
@@ -94,7 +103,9 @@ describe('ReferenceModel', () => {
       const ram = ramOf(test);
       const before = ram.slice();
       const ports = new RecordedUserspace(test.fill);
-      const model = new ReferenceModel(stateOf(test), new UndoRam(ram), ports, true);
+      const model = new ReferenceModel(new UndoRam(ram), ports);
+      Object.assign(model.state, stateOf(test));
+      model.begin({ mode: 'real', cpl: 0, tssLimit: 0x67, isForced: true, moveTo: -1 });
       expect(model.run(100_000), `case ${test.id}`).toBe('hlt');
       expect(ports.exits, `exits of case ${test.id}`).toEqual(test.exits);
       const { cs, vector, ...registers } = test.out;

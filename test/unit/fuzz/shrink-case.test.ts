@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { generateCase } from '../../../src/fuzz/generate-case.ts';
-import { Prng } from '../../../src/fuzz/prng.ts';
+import { CaseSource } from '../../../src/fuzz/generate-case.ts';
 import { shrinkCase } from '../../../src/fuzz/shrink-case.ts';
 import { caseProblem, type StringIoCase } from '../../../src/fuzz/string-io-case.ts';
 
 function firstCase(fails: (test: StringIoCase) => boolean): StringIoCase {
+  const cases = new CaseSource(9);
   for (let run = 0; ; run++) {
-    const test = generateCase(new Prng(9, run));
+    const test = cases.at(run);
     if (fails(test)) return test;
   }
 }

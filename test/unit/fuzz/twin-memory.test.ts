@@ -6,8 +6,7 @@ function twins(): { guest: GuestMemory; memory: TwinMemory } {
   const guest = new GuestMemory();
   guest.addSlot(0, 0, new Uint8Array(0x3000).fill(9), false);
   const memory = new TwinMemory(guest);
-  memory.load(0x10, [1, 2]);
-  memory.arm();
+  memory.setUp([0x10, 1, 0x11, 2]);
   return { guest, memory };
 }
 
@@ -33,8 +32,22 @@ describe('TwinMemory', () => {
     guest.writeByte(0x1000, 1);
     memory.model.write(0x2000, 1);
     memory.model.write(0x2000, 2);
-    memory.restore();
+    memory.restore(false);
+    memory.setUp([]);
     expect(guest.ram.every((byte) => byte === 9)).toBe(true);
     expect(memory.model.bytes.every((byte) => byte === 9)).toBe(true);
+  });
+
+  it('takes back what both sides stored alike, byte by byte', () => {
+    const { guest, memory } = twins();
+    for (const addr of [0xfff, 0x1000]) {
+      guest.writeByte(addr, 1);
+      memory.model.write(addr, 1);
+    }
+    expect(memory.compare()).toBeNull();
+    memory.restore(true);
+    expect([...guest.ram.subarray(0xffe, 0x1002)]).toEqual([9, 9, 9, 9]);
+    guest.writeByte(0x1000, 1);
+    expect(memory.compare()).toMatchObject({ addr: 0x1000, got: 1 });
   });
 });

@@ -44,6 +44,21 @@ describe('KvmTracePrinter', () => {
     );
   });
 
+  it('keeps nine decimals across microseconds and seconds', () => {
+    const { trace, clock, text } = printer([0xe6, 0x43], 'kvm_entry');
+    for (const ticks of [0, 86, 1, 99_999_899, 1]) {
+      clock.advance(ticks);
+      trace.kvm_entry(0x10);
+    }
+    expect([...text().matchAll(/\[([\d.]+)\]/g)].map(([, time]) => time)).toEqual([
+      '0.000000130',
+      '0.000000990',
+      '0.000001000',
+      '0.999999990',
+      '1.000000000',
+    ]);
+  });
+
   it('names the port of an I/O exit, and says when nobody claims it', () => {
     const { trace, text } = printer([0xec], 'kvm_exit');
     trace.kvm_exit(30, 0x10, 0x1234_0008, 0);

@@ -1,0 +1,88 @@
+/**
+ * A target whose cases are lists of steps: what `devices`, `bus` and their like have in common — text form, replay, shrinking.
+ */
+import { EmulatorError } from '../../errors.ts';
+import { Prng } from '../prng.ts';
+import type { ExportFormat, FuzzTarget, ReplayVerdict, Reproducer } from './fuzz-target.ts';
+import { shrinkList } from './shrink-list.ts';
+
+/** What makes one target differ from another. */
+export interface ListTargetOptions<T> {
+  readonly name: string;
+  generate(random: Prng): readonly T[];
+  /** @returns what differs, empty when nothing does. */
+  judge(steps: readonly T[]): readonly string[];
+  toText(step: T): string;
+  /** @throws EmulatorError `E_ARGUMENT`. */
+  fromText(line: string): T;
+  simpler?(step: T): readonly T[];
+  /** A case in another form; without it there is none. */
+  export?(steps: readonly T[], format: ExportFormat): readonly string[] | null;
+}
+
+/** See the opening comment. */
+export class ListTarget<T> implements FuzzTarget {
+  readonly name: string;
+  readonly #options: ListTargetOptions<T>;
+  readonly #random = new Prng(0, 0);
+  #steps = 0;
+
+  constructor(options: ListTargetOptions<T>) {
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  run(seed: number, run: number): readonly string[] {
+    const steps = this.#generate(seed, run);
+    this.#steps += steps.length;
+    return this.#judge(steps);
+  }
+
+  takeCounts(): Readonly<Record<string, number>> {
+    const steps = this.#steps;
+    this.#steps = 0;
+    return { steps };
+  }
+
+  async reproduce(seed: number, run: number): Promise<Reproducer> {
+    const { toText, simpler } = this.#options;
+    const fails = (candidate: readonly T[]): boolean => this.#judge(candidate).length > 0;
+    const small = shrinkList(this.#generate(seed, run), fails, simpler);
+    const head = [`# replay with: pio86 fuzz ${this.name} --replay FILE`, `target=${this.name}`];
+    const lines = [...head, `seed=${seed}`, `run=${run}`, ...small.map((step) => `step=${toText(step)}`)];
+    return { lines, differences: this.#judge(small) };
+  }
+
+  replay(text: string): ReplayVerdict {
+    return { isJudged: true, differences: this.#judge(this.#parse(text)) };
+  }
+
+  export(text: string, format: ExportFormat): readonly string[] {
+    const lines = this.#options.export?.(this.#parse(text), format) ?? null;
+    if (lines === null) throw new EmulatorError('E_ARGUMENT', `${this.name} has no form "${format}"`);
+    return lines;
+  }
+
+  #generate(seed: number, run: number): readonly T[] {
+    this.#random.reseed(seed, run);
+    return this.#options.generate(this.#random);
+  }
+
+  /** Whatever the steps are, nothing may be thrown: that is a finding like any other. */
+  #judge(steps: readonly T[]): readonly string[] {
+    try {
+      return this.#options.judge(steps);
+    } catch (error) {
+      return [`thrown: ${error instanceof Error ? error.message : String(error)}`];
+    }
+  }
+
+  #parse(text: string): readonly T[] {
+    const lines = text.split('\n').map((line) => line.trim());
+    if (!lines.includes(`target=${this.name}`)) {
+      throw new EmulatorError('E_ARGUMENT', `target=${this.name} is missing`);
+    }
+    const steps = lines.filter((line) => line.startsWith('step='));
+    return steps.map((line) => this.#options.fromText(line.slice('step='.length)));
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * Target `devices`: accesses, interrupts and time for the in-kernel 8259A pair, 8254 and port 0x61, against naive models.
+ */
+import { type DeviceStep, generateSteps, stepFromText, stepToText } from '../devices/device-case.ts';
+import { DeviceJudge } from '../devices/device-judge.ts';
+import type { ExportFormat } from '../engine/fuzz-target.ts';
+import { ListTarget } from '../engine/list-target.ts';
+
+/** See the opening comment. */
+export function createDevicesTarget(): ListTarget<DeviceStep> {
+  const judge = new DeviceJudge();
+  return new ListTarget({
+    name: 'devices',
+    generate: generateSteps,
+    judge: (steps) => judge.judge(steps),
+    toText: stepToText,
+    fromText: stepFromText,
+    export: (steps, format) => exportSteps(steps, format),
+  });
+}
+
+/** The accesses as QEMU's qtest protocol has them. */
+function exportSteps(steps: readonly DeviceStep[], format: ExportFormat): readonly string[] | null {
+  if (format !== 'qtest') return null;
+  const letters = { 1: 'b', 2: 'w', 4: 'l' } as const;
+  const lines = ['# feed to: qemu-system-i386 -machine pc -accel qtest -qtest stdio -display none'];
+  for (const step of steps) {
+    if (step.kind === 'out') {
+      lines.push(`out${letters[step.size]} 0x${step.port.toString(16)} 0x${step.value.toString(16)}`);
+    } else if (step.kind === 'in') lines.push(`in${letters[step.size]} 0x${step.port.toString(16)}`);
+    else if (step.kind === 'wait') lines.push(`clock_step ${step.ticks * 10}`);
+    else lines.push(`# ${stepToText(step)}: nothing in qtest does it`);
+  }
+  return lines;
+}
