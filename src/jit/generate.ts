@@ -179,15 +179,18 @@ export class FunctionText {
       const eip = this.#eip(block.offsets[i]);
       const next = (eip + insn.len) | 0;
       const rest = count - i;
-      const undefer = flags?.kind === 'deferred' && i < flags.count ? UNDEFER : '';
-      const give = (n: number): string => undefer + (n === 0 ? '' : `left = left + ${n} | 0; `);
+      const deferred = flags?.kind === 'deferred' ? flags.count : 0;
+      const undefer = i < deferred ? UNDEFER : '';
+      // Behind the instruction that sets them anew the flags of before are gone.
+      const undeferBehind = i + 1 < deferred ? UNDEFER : '';
+      const give = (n: number): string => (n === 0 ? '' : `left = left + ${n} | 0; `);
       const place: Place = {
         eip,
         next,
         rest,
-        undone: `${give(rest)}${this.#leaveTo(String(eip))}`,
-        fault: `${give(rest - 1)}${this.#leaveTo(String(eip))}`,
-        after: `${give(rest - 1)}${this.#leaveTo(String(next))}`,
+        undone: `${undefer}${give(rest)}${this.#leaveTo(String(eip))}`,
+        fault: `${undefer}${give(rest - 1)}${this.#leaveTo(String(eip))}`,
+        after: `${undeferBehind}${give(rest - 1)}${this.#leaveTo(String(next))}`,
       };
       this.#insn(insn, place);
     }

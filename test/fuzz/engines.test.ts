@@ -52,6 +52,19 @@ describe('the two engines', () => {
     }
   }, 120_000);
 
+  it('have the flags of an instruction that overwrites its own code', () => {
+    // mov ecx,20; add [esi+0x62],edi; movsb; jmp
+    const items = [
+      { bytes: [0xb9, 0x14, 0x00, 0x00, 0x00] },
+      { bytes: [0x01, 0x7e, 0x62] },
+      { bytes: [0xa4] },
+      { bytes: [0xeb], to: 0 },
+    ];
+    const gpr = idle.gpr.with(4, 32_816).with(6, 66_419);
+    const program: EngineProgram = { ...idle, mode: 'user32', offset: 0x400, items, gpr, slices: [164] };
+    expect(new EngineTwins().run(program)).toBeNull();
+  }, 120_000);
+
   it('are told apart when an operation is wrong in one, and the program is made small', () => {
     const right = COLD_TABLE[Op.Bswap];
     // The generated function takes what the table holds as it is made; the interpreter looks at every execution.
