@@ -7,7 +7,7 @@ import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { runCampaign } from '../../fuzz/engine/campaign.ts';
 import type { FuzzTarget } from '../../fuzz/engine/fuzz-target.ts';
-import { inputError } from '../cli-error.ts';
+import { inputError, usageError } from '../cli-error.ts';
 import type { CommandContext } from '../command.ts';
 import { EXIT_FINDING, EXIT_OK } from '../exit-codes.ts';
 import { buildId } from './build-id.ts';
@@ -17,7 +17,7 @@ import { loadQueueModules, openRedis } from './connect.ts';
 import { QueueRunner } from './queue-runner.ts';
 import type { QueueUrl } from './redis-url.ts';
 import { reportLines, saveFindings, statusText } from './report-campaign.ts';
-import { ledgerOf } from './shard-bits.ts';
+import { ledgerOf, MAX_SHARDS, shardCount } from './shard-bits.ts';
 import { shardSize } from './shard-size.ts';
 import { serveStatus } from './status-page.ts';
 
@@ -93,6 +93,9 @@ function pick({ runs, seed, shard }: CoordinateOptions): Record<string, number> 
 function newMeta(options: CoordinateOptions, seed: number, build: string): CampaignMeta {
   const { target, runs = DEFAULT_RUNS } = options;
   const shard = options.shard ?? shardSize(target, seed, runs, () => performance.now());
+  if (shardCount({ runs, shard }) > MAX_SHARDS) {
+    throw usageError(`--shard: ${shard} makes more than ${MAX_SHARDS} shards of ${runs} cases`);
+  }
   return { target: target.name, seed, runs, shard, build, isEnded: false };
 }
 
