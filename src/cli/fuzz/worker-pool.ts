@@ -3,6 +3,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { Shard, ShardResult, ShardRunner, WholeShardResult } from '../../fuzz/engine/shard.ts';
+import { moduleFile } from '../package-files.ts';
 
 /** Shards a thread has: one that runs and one that waits, so that it never waits for this thread. */
 const AHEAD = 2;
@@ -33,7 +34,7 @@ export class WorkerPool implements ShardRunner {
 
   constructor(target: string, threads: number) {
     this.slots = threads * AHEAD;
-    const entry = new URL('./worker.js', import.meta.url);
+    const entry = moduleFile('cli/fuzz/worker');
     this.#threads = Array.from({ length: threads }, () =>
       this.#thread(new Worker(entry, { workerData: { target } })),
     );
