@@ -115,15 +115,16 @@ export class LockStepBoard implements Board {
   }
 
   receiveSerial(byte: number): boolean {
+    // A byte that has to wait changes nothing: a new base would cost a look at all of memory.
+    if (!this.#first.receiveSerial(byte)) return false;
     this.#base = null;
-    this.#second.receiveSerial(byte);
-    return this.#first.receiveSerial(byte);
+    return this.#second.receiveSerial(byte);
   }
 
   receiveScancode(byte: number): boolean {
+    if (!this.#first.receiveScancode(byte)) return false;
     this.#base = null;
-    this.#second.receiveScancode(byte);
-    return this.#first.receiveScancode(byte);
+    return this.#second.receiveScancode(byte);
   }
 
   reset(): void {
