@@ -41,6 +41,8 @@ export async function createHostTarget(name: string, host: OracleHost): Promise<
       const { StringIoWitness } = await import('../../fuzz/oracle/string-io-witness.ts');
       return new StringIoTarget(new StringIoJudge(new StringIoMachine(), new StringIoWitness(host)));
     }
+    case 'devices':
+      return (await import('../../fuzz/targets/devices.ts')).createDevicesOracleTarget(host);
     default:
       throw new EmulatorError('E_ARGUMENT', `fuzz: no host's KVM is asked about "${name}"`);
   }

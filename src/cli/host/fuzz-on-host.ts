@@ -20,8 +20,8 @@ import { sayStarted } from './request.ts';
 const INTERRUPT_US = 50_000;
 const SYNC_BOTH = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
 
-/** What the host's probe says, and machines of its kernel. */
-function oracleHost(kvm: HostKvm): OracleHost {
+/** What the host's probe says, and machines of its kernel. @throws EmulatorError `E_IOCTL` when it refuses one. */
+export function oracleHost(kvm: HostKvm): OracleHost {
   const probe = probeHost(new HostEngine(kvm), BED_MODES);
   const runs = (mode: string): boolean => probe.modes.some((answer) => answer.mode === mode && answer.runs);
   const canSync = (kvm.checkExtension(KVM_CAP_SYNC_REGS) & SYNC_BOTH) === SYNC_BOTH;
