@@ -7,6 +7,7 @@ export type EmulatorErrorCode =
   | 'E_ARGUMENT'
   | 'E_BUS_RANGE'
   | 'E_BUS_FULL'
+  | 'E_DIFFERENCE'
   | 'E_EXISTS'
   | 'E_IMAGE'
   | 'E_IMAGE_SIZE'

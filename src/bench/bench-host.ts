@@ -70,7 +70,7 @@ export class BenchHost {
    * @throws BenchFailure for an exit code that is not among `codes`.
    */
   async pio86(args: readonly string[], codes: readonly number[] = [0], root = ROOT): Promise<ProcessResult> {
-    const result = await this.run(process.execPath, [join(root, 'dist/cli/main.js'), ...args]);
+    const result = await this.run(process.execPath, [join(root, 'dist/bin/main.js'), ...args]);
     if (!codes.includes(result.status ?? -1)) {
       throw new BenchFailure(`pio86 ${args[0]}: exit code ${result.status}: ${lastLine(result.stderr)}`);
     }

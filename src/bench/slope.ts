@@ -29,6 +29,8 @@ const STEP_UP = 2;
 const SMALL_SHARE = 0.4;
 /** Two sizes agree when the larger one is at most so many times as fast: no compiler is warming up any more. */
 const AGREEMENT = 1.5;
+/** Seconds that a run must have taken before two sizes can agree: within its first second a compiler is evenly slow. */
+const WARM_UP = 1.5;
 /** The difference of two runs means something when it is not small beside what both have in common. */
 const SIGNAL_SHARE = 0.5;
 /** A disturbed pair can come out the wrong way round. */
@@ -50,12 +52,13 @@ export async function calibrate(run: TimedRun, limits: SizeLimits, seconds: numb
   for (;;) {
     const sizes = sizesFor(n, limits);
     const smallTime = await run(sizes.small);
-    const difference = (await run(sizes.large)) - smallTime;
+    const largeTime = await run(sizes.large);
+    const difference = largeTime - smallTime;
     if (sizes.large >= stepped(limits.max, limits)) return sizes;
     const isSignal = difference >= wanted / 2 && difference >= smallTime * SIGNAL_SHARE;
     if (isSignal) {
       const rate = (sizes.large - sizes.small) / difference;
-      if (earlier !== null && rate <= earlier.rate * AGREEMENT) {
+      if (earlier !== null && rate <= earlier.rate * AGREEMENT && largeTime >= WARM_UP) {
         const enough = (sizes.large * Math.max(wanted, smallTime * SIGNAL_SHARE)) / difference;
         return sizesFor(Math.max(enough, earlier.large), limits); // below that nobody has looked
       }

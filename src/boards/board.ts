@@ -6,7 +6,7 @@ import type { ByteSink } from '../bus/irq-line.ts';
 import type { CpuModelName, Kvm } from '../kvm/kvm.ts';
 import type { VmSnapshot } from '../kvm/snapshot.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
-import type { Vm } from '../kvm/vm.ts';
+import type { Vm, VmOptions } from '../kvm/vm.ts';
 import type { ExtraDevice } from './extra-devices.ts';
 import type { UnclaimedState } from './unclaimed.ts';
 
@@ -23,8 +23,8 @@ export interface BoardOptions {
   ips?: number;
   /** The processor: `486`, `p6` or `max`. Default: that of {@link kvm}, `max`. */
   cpu?: CpuModelName;
-  /** Whether hot code becomes generated functions; results are the same. Default true. */
-  jit?: boolean;
+  /** Whether, or when, hot code becomes generated functions; results are the same. Default true. */
+  jit?: VmOptions['jit'];
   /** What the RTC shows at power-on, seconds since 1970-01-01T00:00:00Z. Default {@link DEFAULT_RTC_SECONDS}. */
   rtcSeconds?: number;
   /** Where the UART's bytes go. Default: nowhere. */

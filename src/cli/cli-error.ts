@@ -2,7 +2,7 @@
  * How a command ends early with one line for the user.
  */
 import { EmulatorError, type EmulatorErrorCode } from '../errors.ts';
-import { EXIT_ABSENT, EXIT_BAD_INPUT, EXIT_BUG, EXIT_USAGE } from './exit-codes.ts';
+import { EXIT_ABSENT, EXIT_BAD_INPUT, EXIT_BUG, EXIT_FINDING, EXIT_USAGE } from './exit-codes.ts';
 
 /** Ends the command with `exitCode` after printing `pio86: message` (what, where, what to do). */
 export class CliError extends Error {
@@ -39,6 +39,7 @@ const EXIT_OF_EMULATOR_ERROR: Readonly<Record<EmulatorErrorCode, number>> = {
   E_MEMORY: EXIT_BUG,
   E_BUS_RANGE: EXIT_BUG,
   E_BUS_FULL: EXIT_BUG,
+  E_DIFFERENCE: EXIT_FINDING,
   E_EXISTS: EXIT_BUG,
   E_IOCTL: EXIT_BUG,
   E_STATE: EXIT_BUG,

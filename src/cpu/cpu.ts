@@ -102,8 +102,11 @@ export class Cpu {
   readonly gpr = new Int32Array(GPR_SLOTS);
   readonly r16 = new Uint16Array(this.gpr.buffer);
   readonly r8 = new Uint8Array(this.gpr.buffer);
-  /** Lazy status flags: result and carry vector. Only flags.ts knows the encoding. */
-  readonly lazy = new Int32Array(2);
+  /**
+   * Lazy status flags: result and carry vector. Only flags.ts knows the encoding. (A buffer of more than 64 bytes does not move, so
+   * that V8 knows its address as a constant.)
+   */
+  readonly lazy = new Int32Array(new ArrayBuffer(128), 0, 2);
   /** EFLAGS without the six status flags (bit 1 is always set). */
   sysFlags = 2;
   /** Unsigned modulo 2^32, kept as int32; may be 0x10000 in 16-bit code (see docs/architecture.md, “EIP”). */

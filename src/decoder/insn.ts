@@ -2,7 +2,8 @@
  * `Insn`: one decoded instruction as the CPU runs it. Made once by lower.ts, kept in the decode cache.
  *
  * All fields are int32 and are set in the constructor in one order, so that loads in the hot loop stay
- * monomorphic. Nothing here refers to iced-x86.
+ * monomorphic. (With `useDefineForClassFields` each would be `undefined` first, and V8 would check each load for ever.)
+ * Nothing here refers to iced-x86.
  */
 
 /** Index of a register slot that always reads 0 (see cpu/registers.ts): “no base”, “no index”, “immediate”. */

@@ -8,7 +8,7 @@ import { Op } from '../decoder/op.ts';
 import { END_OF_BLOCK, handling, NOT_GENERATED } from './handling.ts';
 
 /** Instructions of one function: beyond it V8 may refuse to optimise it. */
-const MAX_INSNS = 200;
+export const MAX_INSNS = 200;
 const MAX_BLOCKS = 48;
 
 /** Where control goes behind a block: a block, or an offset in the page that is none. */
@@ -100,17 +100,23 @@ function scan(
 }
 
 /** Offsets where blocks begin, found by following jumps from `entry`. */
-function findLeaders(entry: number, insnAt: InsnAt, eipBase: number, page: CodePage): Set<number> {
+function findLeaders(
+  entry: number,
+  insnAt: InsnAt,
+  eipBase: number,
+  page: CodePage,
+  maxInsns: number,
+): Set<number> {
   const leaders = new Set([entry]);
   const seen = new Set<number>();
   const work = [entry];
   let insns = 0;
-  while (work.length !== 0 && leaders.size < MAX_BLOCKS && insns < MAX_INSNS) {
+  while (work.length !== 0 && leaders.size < MAX_BLOCKS && insns < maxInsns) {
     const at = work.shift() ?? entry;
     if (seen.has(at)) continue;
     seen.add(at);
     const block = new Block(at);
-    scan(block, insnAt, (o) => leaders.has(o), eipBase, MAX_INSNS - insns);
+    scan(block, insnAt, (o) => leaders.has(o), eipBase, maxInsns - insns);
     insns += block.insns.length;
     for (const edge of [block.taken, block.next]) {
       if (edge === null || edge.at < 0 || edge.at >= page.covered.length) continue;
@@ -128,13 +134,14 @@ export function findBlocks(
   insnAt: InsnAt,
   eipBase: number,
   page: CodePage,
+  maxInsns = MAX_INSNS,
 ): Map<number, Block> {
-  const leaders = findLeaders(entry, insnAt, eipBase, page);
+  const leaders = findLeaders(entry, insnAt, eipBase, page, maxInsns);
   const blocks = new Map<number, Block>();
   let insns = 0;
   for (const at of leaders) {
     const block = new Block(at);
-    scan(block, insnAt, (o) => leaders.has(o), eipBase, MAX_INSNS - insns);
+    scan(block, insnAt, (o) => leaders.has(o), eipBase, maxInsns - insns);
     insns += block.insns.length;
     if (block.insns.length !== 0) blocks.set(at, block);
   }

@@ -18,7 +18,7 @@ import type { CodePage, GeneratedCode, Head } from '../decoder/decode-cache.ts';
 import { Insn, SEG_CS, SEG_SS } from '../decoder/insn.ts';
 import { lower, MAX_INSN_LEN } from '../decoder/lower.ts';
 import { Op } from '../decoder/op.ts';
-import { findBlocks } from './blocks.ts';
+import { findBlocks, MAX_INSNS } from './blocks.ts';
 import { undefer } from './deferred-flags.ts';
 import { FunctionText, type Generated } from './generate.ts';
 import { convertIfs } from './if-conversion.ts';
@@ -31,11 +31,16 @@ export interface JitOptions {
   readonly maxDeaths?: number;
   /** Functions made at all; then the interpreter does the rest. Default 20,000. */
   readonly maxFunctions?: number;
+  /** Instructions of one function. Default {@link MAX_INSNS}; 1 makes each instruction a function of its own. */
+  readonly maxInsns?: number;
 }
 
 const DEFAULT_THRESHOLD = 40;
 const DEFAULT_MAX_DEATHS = 64;
 const DEFAULT_MAX_FUNCTIONS = 20_000;
+
+/** Fewer instructions without a loop are not worth a function. */
+const MIN_INSNS = 3;
 
 const SIGN = 1 << 31;
 const PAGE_SIZE = 1 << PAGE_SHIFT;
@@ -99,6 +104,7 @@ export class Jit implements CodeGenerator {
   readonly #threshold: number;
   readonly #maxDeaths: number;
   readonly #maxFunctions: number;
+  readonly #maxInsns: number;
   budget = 0;
   #chosen: GeneratedFunction | null = null;
   /** The head whose function has just done nothing: its instruction is the interpreter's this time. */
@@ -112,6 +118,7 @@ export class Jit implements CodeGenerator {
     this.#threshold = options.threshold ?? DEFAULT_THRESHOLD;
     this.#maxDeaths = options.maxDeaths ?? DEFAULT_MAX_DEATHS;
     this.#maxFunctions = options.maxFunctions ?? DEFAULT_MAX_FUNCTIONS;
+    this.#maxInsns = options.maxInsns ?? MAX_INSNS;
   }
 
   arrive(cpu: Cpu, page: CodePage, head: Head, eip: number, at: number): Insn {
@@ -180,7 +187,7 @@ export class Jit implements CodeGenerator {
 
   #generate(cpu: Cpu, page: CodePage, eip: number, at: number): GeneratedFunction | null {
     const eipBase = (eip - at) | 0;
-    const blocks = findBlocks(at, (offset) => this.#insnAt(cpu, page, offset), eipBase, page);
+    const blocks = findBlocks(at, (offset) => this.#insnAt(cpu, page, offset), eipBase, page, this.#maxInsns);
     const entry = blocks.get(at);
     if (entry === undefined) return null;
     convertIfs(blocks, entry);
@@ -189,7 +196,7 @@ export class Jit implements CodeGenerator {
       io: cpu.inlineIo,
       dx: cpu.r16[DX],
     }).generate();
-    if (!generated.hasLoop && generated.insns < 3) return null;
+    if (!generated.hasLoop && generated.insns < Math.min(MIN_INSNS, this.#maxInsns)) return null;
     const code = new GeneratedFunction(cpu, generated, eipBase, stackAttr & AR_DB);
     code.run = this.#make(cpu, generated, code);
     this.#rehearse(cpu, code);
@@ -202,14 +209,15 @@ export class Jit implements CodeGenerator {
     const names = objects.map((_, i) => `o${i}`).join(', ');
     const factory = new Function(
       'cpu, code, env, objects, clock',
+      // In parentheses: V8 then compiles the inner function at once instead of reading it twice.
       `'use strict';
 const { gpr, lazy, segBase, segBound, tlb } = cpu;
 const { ram, view } = cpu.mem;
 const { load8, load16, load32, store8, store16, store32, aluStore, parity, undefer, scratch } = env;
 const [${names}] = objects;
-return function generated(left) {
+return (function generated(left) {
 ${text}
-};`,
+});`,
     );
     return factory(cpu, code, ENVIRONMENT, objects, cpu.inlineIo?.clock ?? null) as Run;
   }

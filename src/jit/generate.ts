@@ -6,6 +6,7 @@
  * `left` does not reach to the next one: the interpreter does the remaining instructions one by one.
  */
 import { COLD_TABLE } from '../cpu/cold.ts';
+import { AR_DB } from '../cpu/registers.ts';
 import { type Insn, REP_NONE } from '../decoder/insn.ts';
 import { Op } from '../decoder/op.ts';
 import type { Block, Edge } from './blocks.ts';
@@ -60,10 +61,13 @@ export class FunctionText {
     this.#blocks = structure(entry);
     this.#eipBase = eipBase;
     this.#stackAttr = stackAttr;
+    const behindRep = new Set<Block>();
     for (const block of this.#blocks) {
       block.isCheckpoint ||= block === entry || block.isLoopHeader;
       const last = block.insns.at(-1);
-      if (last !== undefined && isRep(last) && block.next?.block) block.next.block.isCheckpoint = true;
+      if (last === undefined || !isRep(last) || !block.next?.block) continue;
+      block.next.block.isCheckpoint = true;
+      behindRep.add(block.next.block);
     }
     for (const block of this.#blocks) longestPath(block, this.#ticks);
     for (const block of this.#blocks) {
@@ -71,6 +75,8 @@ export class FunctionText {
       const flags = entryFlags(block);
       // At the entry the flags of before are at hand.
       if (flags.kind === 'live' || (block === entry && !block.isLoopHeader)) continue;
+      // A REP may leave no tick for the interpreter to get over the instructions that set the flags anew.
+      if (flags.kind === 'dead' && behindRep.has(block)) continue;
       this.#entryFlags.set(block, flags);
       if (flags.kind === 'dead') this.#spare = Math.max(this.#spare, flags.count);
     }
@@ -190,8 +196,11 @@ export class FunctionText {
     const last = block.insns[count - 1];
     if (taken !== null && next !== null) {
       const cond = last.op === Op.Loop ? loopText(e, last) : condition(last.op - Op.Jo, e.flags);
+      const known = e.flags;
       e.line(`if (${cond}) {`);
       this.#go(block, taken);
+      // What the blocks within the braces know of the flags holds there alone.
+      e.flags = known;
       e.line('} else {');
       this.#go(block, next);
       e.line('}');
@@ -227,7 +236,7 @@ export class FunctionText {
   #insn(insn: Insn, place: Place): void {
     const e = this.#e;
     const { op } = insn;
-    const isStack32 = (this.#stackAttr & 0x4000) !== 0;
+    const isStack32 = (this.#stackAttr & AR_DB) !== 0;
     if ((op >= Op.Jo && op <= Op.Jmp) || op === Op.Loop) return;
     if (op === Op.Call) {
       const target = (place.eip + insn.disp) & insn.imm2;

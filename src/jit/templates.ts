@@ -17,7 +17,7 @@ import {
   Op,
 } from '../decoder/op.ts';
 import { IO_QUAL_IMM, ioQualIsIn, ioQualPort, ioQualSize } from '../uapi/vmx.ts';
-import { aluText, incDecText, signExtended } from './alu-text.ts';
+import { aluText, incDecText } from './alu-text.ts';
 import type { Emitter } from './emitter.ts';
 import { load, store, update } from './memory-access.ts';
 
@@ -285,5 +285,3 @@ export function template(e: Emitter, insn: Insn, place: Place, stackAttr: number
   } else if (op === Op.MovzxReg8) e.write(insn.dst, insn.size, e.read(insn.src, 1));
   else if (op === Op.PortIo) portIo(e, insn, place);
 }
-
-export { signExtended };

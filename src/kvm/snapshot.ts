@@ -27,6 +27,8 @@ export const CPU_FIELDS: FieldSpec = {
   wiring: [
     ...['mem', 'cache', 'window', 'tlbs', 'space', 'tlb', 'runner', 'mmio', 'ioIntercept', 'model'],
     ...['inlineIo', 'generator'],
+    // Good for one instruction or one entry only.
+    ...['budgetLeft', 'startBudget', 'inlineResult', 'inlineTicks'],
   ],
   references: ['exitInsn'],
   records: ['debug', 'ioRefusal'],

@@ -122,7 +122,7 @@ export class Vcpu implements KvmVcpu, VcpuApi {
     this.fn = kvm.fn;
     this.cpu = new Cpu(kvm.memory, new DecodeCache(), kvm.cpuModel);
     this.inlinePio = new InlinePio(this);
-    if (kvm.jit && canGenerate()) this.cpu.generator = new Jit();
+    if (kvm.jit !== null && canGenerate()) this.cpu.generator = new Jit(kvm.jit);
     this.mmio = new UserspaceMmioPort(this);
     this.msrs = new VcpuMsrs(this);
     this.vmcs = new VmcsIoControls(this);

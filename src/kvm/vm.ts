@@ -18,6 +18,7 @@ import { IRQ_ROUTING_FUNCTIONS, IrqRouting } from '../devices/irq-routing.ts';
 import { LAPIC_FUNCTIONS, LocalApics } from '../devices/lapic.ts';
 import type { LapicTrace } from '../devices/lapic-state.ts';
 import type { KvmFunctions, KvmShared, KvmTracepoints } from '../emulate/kvm-vcpu.ts';
+import type { JitOptions } from '../jit/engine.ts';
 import { EBADF, EEXIST, EFAULT, EINVAL, ENOENT, ENXIO } from '../uapi/errno.ts';
 import {
   KVM_IRQCHIP_IOAPIC,
@@ -59,8 +60,11 @@ export interface VmOptions {
   ips?: number;
   /** The processor; default: that of the {@link Kvm}. */
   cpu?: CpuModelName;
-  /** Whether hot code becomes generated functions; results are the same. Default true, where the host lets functions be made. */
-  jit?: boolean;
+  /**
+   * Whether, or when, hot code becomes generated functions; results are the same. Default true, where the host lets functions be
+   * made.
+   */
+  jit?: boolean | JitOptions;
 }
 
 /** GSI of PIT channel 0. */
@@ -71,8 +75,8 @@ export class Vm implements KvmShared, VmApi {
   readonly clock: VirtualClock;
   /** The processor that its vCPUs are. */
   readonly cpuModel: CpuModel;
-  /** Whether vCPUs get the second engine. */
-  readonly jit: boolean;
+  /** When vCPUs generate code; null: they have no second engine. */
+  readonly jit: JitOptions | null;
   readonly memory = new GuestMemory();
   /** Indexed by KVM_*_BUS. */
   readonly buses: readonly KvmIoBus[] = Array.from({ length: KVM_NR_BUSES }, (_, idx) => new KvmIoBus(idx));
@@ -102,7 +106,7 @@ export class Vm implements KvmShared, VmApi {
     this.clock = new VirtualClock(options.ips);
     this.clock.onEarlier = () => this.#kick();
     this.cpuModel = cpuModelByName(options.cpu) ?? MAX;
-    this.jit = options.jit ?? true;
+    this.jit = typeof options.jit === 'object' ? options.jit : options.jit === false ? null : {};
   }
 
   /** KVM_CHECK_EXTENSION: 0 for no, else yes or how many. */

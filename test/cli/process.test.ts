@@ -33,7 +33,7 @@ describe('the pio86 process', () => {
   });
 
   it('fuzzes on two threads as on one', async () => {
-    const argv = ['dist/cli/main.js', 'fuzz', 'devices', '--runs', '700', '--seed', '1', '--json'];
+    const argv = ['dist/bin/main.js', 'fuzz', 'devices', '--runs', '700', '--seed', '1', '--json'];
     const run = (...more: string[]) => ended(spawn(process.execPath, [...argv, ...more], { stdio: 'pipe' }));
     const [one, two] = await Promise.all([run(), run('--workers', '2')]);
     expect(two.exitCode).toBe(0);

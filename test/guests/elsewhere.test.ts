@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 const FOLDER = process.env.PIO86_GUESTS ?? '';
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../dist/bin/main.js', import.meta.url));
 const OUTPUT_LIMIT = 64 * 1024 * 1024;
 
 const missing = (name: string): boolean => FOLDER === '' || !existsSync(join(FOLDER, name));

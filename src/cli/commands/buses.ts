@@ -2,9 +2,10 @@
 import type { CommandSpec } from '../command.ts';
 import { CPU_OPTION, type CpuOption, cpuOf } from '../cpu-option.ts';
 import { EXIT_OK } from '../exit-codes.ts';
+import { JIT_OPTION, type JitOption } from '../jit-option.ts';
 import { parseCount } from '../numbers.ts';
 
-interface BusesOptions extends CpuOption {
+interface BusesOptions extends CpuOption, JitOption {
   readonly board: 'kvm' | 'pc';
   readonly maxInsns: number;
   readonly json?: boolean;
@@ -23,6 +24,7 @@ export const busesCommand: CommandSpec<BusesOptions> = {
   options: [
     { flags: '--board <board>', description: 'which machine', choices: ['kvm', 'pc'], default: 'pc' },
     CPU_OPTION,
+    JIT_OPTION,
     {
       flags: '--max-insns <n>',
       description: 'run FILE for at most n instructions (exit code 5)',
@@ -35,8 +37,8 @@ export const busesCommand: CommandSpec<BusesOptions> = {
   async action({ io, out, err }, [file], options) {
     const { board: name, maxInsns, json } = options;
     const { formatBuses, readBuses } = await import('../../introspect/buses.ts');
-    const { createBoard } = await import('../create-board.ts');
-    const board = createBoard(name, cpuOf(options));
+    const { createBoardWithJit } = await import('../create-board-with-jit.ts');
+    const board = createBoardWithJit(name, cpuOf(options), options);
     let exitCode = EXIT_OK;
     if (file !== undefined) {
       const { loadFile, reportEnd, runToEnd } = await import('../run/run-to-end.ts');

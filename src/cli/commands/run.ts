@@ -2,6 +2,7 @@
 import { usageError } from '../cli-error.ts';
 import { type CommandSpec, collect } from '../command.ts';
 import { CPU_OPTION } from '../cpu-option.ts';
+import { JIT_OPTION } from '../jit-option.ts';
 import { parseAddress, parseCount, parsePorts, parseSize } from '../numbers.ts';
 import {
   parseDevice,
@@ -31,6 +32,7 @@ export const runCommand: CommandSpec<RunOptions> = {
     'pio86 run --json --serial none examples/hello.bin',
     'pio86 run --mode prot32 flat.asm',
     'pio86 run --cpu 486 examples/hello.bin',
+    'pio86 run --jit verify examples/pit-irq.bin',
     'pio86 run --engine kvm --timeout 5 examples/pit-irq.bin',
     'nasm -f bin hi.asm -o /dev/stdout | pio86 run -',
   ],
@@ -88,6 +90,7 @@ export const runCommand: CommandSpec<RunOptions> = {
       parse: collect(parseDevice),
     },
     CPU_OPTION,
+    JIT_OPTION,
     {
       flags: '--memory <size>',
       description: 'RAM from address 0: 64K to 3G',

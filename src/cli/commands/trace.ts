@@ -2,6 +2,7 @@
 import { usageError } from '../cli-error.ts';
 import { type CommandSpec, collect } from '../command.ts';
 import { CPU_OPTION, type CpuOption, cpuOf } from '../cpu-option.ts';
+import { JIT_OPTION, type JitOption } from '../jit-option.ts';
 import { parseCount, parseNumber } from '../numbers.ts';
 
 interface PortRangeOption {
@@ -9,7 +10,7 @@ interface PortRangeOption {
   readonly last: number;
 }
 
-interface TraceOptions extends CpuOption {
+interface TraceOptions extends CpuOption, JitOption {
   readonly graph?: boolean;
   readonly port?: readonly PortRangeOption[];
   readonly limit: number;
@@ -59,6 +60,7 @@ export const traceCommand: CommandSpec<TraceOptions> = {
     },
     { flags: '--board <board>', description: 'which machine', choices: ['kvm', 'pc'], default: 'pc' },
     CPU_OPTION,
+    JIT_OPTION,
     {
       flags: '--max-insns <n>',
       description: 'end (exit code 5) after n instructions',
@@ -76,16 +78,15 @@ export const traceCommand: CommandSpec<TraceOptions> = {
       throw usageError("trace: say --graph; for tracepoints use 'pio86 run --trace'");
     const { AccessGraph } = await import('../../introspect/access-graph.ts');
     const { CALL_GRAPH_HEADER } = await import('../../trace/call-graph.ts');
-    const { createBoard } = await import('../create-board.ts');
+    const { createBoardWithJit } = await import('../create-board-with-jit.ts');
     const { loadFile, reportEnd, runToEnd } = await import('../run/run-to-end.ts');
     const sink = { write: (byte: number): void => err.write(Uint8Array.of(byte)) };
     const forceEmulation = options.forceEmulation === true;
-    const board = createBoard(options.board, {
-      serial: sink,
-      debug: sink,
-      forceEmulation,
-      ...cpuOf(options),
-    });
+    const board = createBoardWithJit(
+      options.board,
+      { serial: sink, debug: sink, forceEmulation, ...cpuOf(options) },
+      options,
+    );
     await loadFile(board, file, io);
     const { limit, maxInsns } = options;
     const graph = new AccessGraph(board.vm.clock, { ports: options.port ?? [], limit }, (text) =>

@@ -12,6 +12,7 @@ import { KvmTracePrinter } from '../../trace/kvm-trace-printer.ts';
 import { EXIT_REASON_IO_INSTRUCTION, ioQualPort } from '../../uapi/vmx.ts';
 import type { CommandContext } from '../command.ts';
 import { EXIT_FINDING, EXIT_OK } from '../exit-codes.ts';
+import { PACKAGE_FOLDER } from '../package-files.ts';
 import { endText } from '../run/run-end.ts';
 import { summaryLine } from '../run/summary.ts';
 
@@ -44,7 +45,7 @@ function note(seen: Sightings, line: string): void {
 
 /** Runs the demo. @returns the exit code: {@link EXIT_FINDING} unless the guest printed `Test OK`. */
 export async function runDemo({ out, colors }: CommandContext): Promise<number> {
-  const bytes = readFileSync(new URL(`../../../${GUEST}`, import.meta.url));
+  const bytes = readFileSync(new URL(GUEST, PACKAGE_FOLDER));
   const seen: Sightings = { serial: '', pitLines: [], tickLines: [], controlWordPath: null };
   const serial = {
     write(byte: number): void {

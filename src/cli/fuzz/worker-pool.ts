@@ -3,6 +3,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { Shard, ShardResult, ShardRunner } from '../../fuzz/engine/shard.ts';
+import { moduleFile } from '../package-files.ts';
 
 /** See the opening comment. */
 export class WorkerPool implements ShardRunner {
@@ -12,7 +13,7 @@ export class WorkerPool implements ShardRunner {
 
   constructor(target: string, slots: number) {
     this.slots = slots;
-    const entry = new URL('./worker.js', import.meta.url);
+    const entry = moduleFile('cli/fuzz/worker');
     this.#workers = Array.from({ length: slots }, () => new Worker(entry, { workerData: { target } }));
     this.#idle = [...this.#workers];
   }

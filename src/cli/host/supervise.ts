@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { CommandContext } from '../command.ts';
 import { EXIT_BUG, EXIT_LIMIT, EXIT_SIGINT } from '../exit-codes.ts';
 import type { OutputStream } from '../output-stream.ts';
+import { moduleFile } from '../package-files.ts';
 import type { HostRequest } from './request.ts';
 
 /** How long after its deadline, or after Ctrl-C, the child may take to end by itself. */
@@ -16,9 +17,7 @@ const GRACE_MS = 2_000;
 const START_MS = 60_000;
 
 /** The same kind of file as this one: built, or a source under a loader that the child inherits. */
-const CHILD = fileURLToPath(
-  new URL(`./child.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url),
-);
+const CHILD = fileURLToPath(moduleFile('cli/host/child'));
 
 function pump(from: Readable | null, to: OutputStream, onClosed: () => void): void {
   from?.on('data', (chunk: Buffer) => {

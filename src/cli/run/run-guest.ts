@@ -14,7 +14,7 @@ import { CPU_BASED_USE_IO_BITMAPS } from '../../uapi/vmx.ts';
 import { usageError } from '../cli-error.ts';
 import type { CommandContext } from '../command.ts';
 import { cpuOf } from '../cpu-option.ts';
-import { createBoard } from '../create-board.ts';
+import { createBoardWithJit } from '../create-board-with-jit.ts';
 import type { PortSpan } from '../numbers.ts';
 import { readPortTree } from '../port-maps.ts';
 import { Wakeup } from './host-time.ts';
@@ -89,7 +89,11 @@ export async function runGuestCommand(
   const portMap = options.ioports === undefined ? [] : await readPortTree(options.ioports, context.io);
   const outputs = openOutputs(context, options);
   try {
-    const board = createBoard(options.board, boardOptions(context, options, outputs, observer));
+    const board = createBoardWithJit(
+      options.board,
+      boardOptions(context, options, outputs, observer),
+      options,
+    );
     const names = portNamesOf(board, portMap);
     if (options.ioBitmap !== undefined) useIoBitmaps(board, options.ioBitmap);
     loadImage(board, files.plan, files.extra);

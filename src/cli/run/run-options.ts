@@ -5,6 +5,7 @@ import { EXTRA_DEVICES, type ExtraDevice } from '../../boards/extra-devices.ts';
 import type { IMAGE_FORMATS } from '../../loaders/detect.ts';
 import { usageError } from '../cli-error.ts';
 import type { CpuOption } from '../cpu-option.ts';
+import type { JitOption } from '../jit-option.ts';
 import { type FarAddress, type PortSpan, parseAddress, parseNumber } from '../numbers.ts';
 
 /** `--load FILE@ADDR` */
@@ -25,7 +26,7 @@ export type SerialOption =
   | { readonly kind: 'file'; readonly path: string };
 
 /** The options of `pio86 run`, parsed. Names are commander's: `--max-insns` is `maxInsns`. */
-export interface RunOptions extends CpuOption {
+export interface RunOptions extends CpuOption, JitOption {
   readonly format: (typeof IMAGE_FORMATS)[number];
   /** Command line of a Multiboot image. */
   readonly append?: string;

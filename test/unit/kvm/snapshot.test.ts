@@ -19,7 +19,11 @@ import { bytesOf, CODE, type Machine, RAM, realMachine, TraceLog } from './real-
 function seen({ vm, vcpu }: Machine): unknown {
   return {
     cpu: Object.entries(vcpu.cpu).filter(
-      ([key, value]) => typeof value === 'number' && key !== 'attention' && key !== 'ticksAtEntry',
+      ([key, value]) =>
+        typeof value === 'number' &&
+        key !== 'attention' &&
+        key !== 'ticksAtEntry' &&
+        !CPU_FIELDS.wiring.includes(key),
     ),
     regs: vcpu.getRegs(),
     sregs: vcpu.getSregs(),
