@@ -87,7 +87,7 @@ describe('the targets', () => {
       return remaining;
     };
     const { finding } = await runShard(createInsnTarget(), { seed: 2, first: 0, count: 4000 });
-    expect(finding?.differences.join('\n')).toMatch(/expected eax=.*, generated code: eax=/);
+    expect(finding?.differences.join('\n')).toMatch(/expected .*, generated code: /);
   });
 });
 
