@@ -6,12 +6,12 @@
  * fault that is over, and in which form it keeps the status flags. A port access that nobody observes leaves no exit
  * information, for example, and that is no difference.
  */
-import type { Cpu } from '../cpu/cpu.ts';
-import { getEflags } from '../cpu/flags.ts';
-import type { GuestMemory } from '../cpu/memory.ts';
 import { CPU_FIELDS, VCPU_FIELDS, VM_FIELDS } from '../kvm/snapshot.ts';
 import { type FieldSpec, type FieldsState, saveFields } from '../kvm/state-fields.ts';
 import type { Board } from './board.ts';
+
+type Vcpu = Board['vcpu'];
+type GuestMemory = Board['vm']['memory'];
 
 /** One thing that is not the same. */
 export interface Difference {
@@ -117,15 +117,18 @@ export function registersAreEqual(first: Board, second: Board): boolean {
   const a = first.vcpu.cpu;
   const b = second.vcpu.cpu;
   for (let i = 0; i < GPR_NAMES.length; i++) if (a.gpr[i] !== b.gpr[i]) return false;
-  return a.eip === b.eip && getEflags(a) === getEflags(b) && first.vm.clock.ticks === second.vm.clock.ticks;
+  if (a.eip !== b.eip || first.vm.clock.ticks !== second.vm.clock.ticks) return false;
+  return first.vcpu.getRegs().eflags === second.vcpu.getRegs().eflags;
 }
 
-function compareRegisters(gatherer: Gatherer, a: Cpu, b: Cpu): void {
+function compareRegisters(gatherer: Gatherer, one: Vcpu, other: Vcpu): void {
+  const a = one.cpu;
+  const b = other.cpu;
   for (const [i, name] of GPR_NAMES.entries()) {
     if (a.gpr[i] !== b.gpr[i]) gatherer.add(name, hex(a.gpr[i], 8), hex(b.gpr[i], 8));
   }
   if (a.eip !== b.eip) gatherer.add('eip', hex(a.eip, 8), hex(b.eip, 8));
-  const [first, second] = [getEflags(a), getEflags(b)];
+  const [first, second] = [one.getRegs().eflags, other.getRegs().eflags];
   if (first !== second) gatherer.add('eflags', hex(first, 8), hex(second, 8));
 }
 
@@ -175,7 +178,7 @@ export function boardDifferences(
   const a = first.vcpu;
   const b = second.vcpu;
   gatherer.value('ticks', first.vm.clock.ticks, second.vm.clock.ticks);
-  compareRegisters(gatherer, a.cpu, b.cpu);
+  compareRegisters(gatherer, a, b);
   gatherer.value('a20Mask', a.cpu.a20Mask, b.cpu.a20Mask);
   gatherer.fields('', saveFields(a.cpu, CPU_COMPARED), saveFields(b.cpu, CPU_COMPARED));
   gatherer.fields('vcpu.', saveFields(a, VCPU_COMPARED), saveFields(b, VCPU_COMPARED));

@@ -77,13 +77,15 @@ const MAX_TRIES = 4_000;
 export function shrinkEngineProgram(
   program: EngineProgram,
   twins: () => EngineTwins = () => new EngineTwins(),
+  maxTries = MAX_TRIES,
 ): EngineProgram {
   let best = program;
   let machine = twins();
   let tries = 0;
-  for (let found = true; found && tries < MAX_TRIES; ) {
+  for (let found = true; found && tries < maxTries; ) {
     found = false;
     for (const candidate of simpler(best)) {
+      if (tries >= maxTries) break;
       if (++tries % 500 === 0) machine = twins();
       if (machine.run(candidate) === null) continue;
       best = candidate;
