@@ -172,7 +172,7 @@ export function x86EmulateInsn(vcpu: KvmVcpu): number {
   const result = isIn ? fn.emIn(vcpu) : fn.emOut(vcpu);
   if (result !== X86EMUL_CONTINUE) return EMULATION_OK;
 
-  if (isIn && !isString) storeAccumulator(vcpu);
+  if (isIn && !isString && ctxt.regsNeedSyncFromVcpu === 0) storeAccumulator(vcpu);
   if (isIn && isString && !writeDestination(vcpu)) return propagateFault(vcpu);
   const count = ctxt.dstCount !== 0 ? ctxt.dstCount : 1;
   const isBreak = cpu.debug.armed !== 0 && ioBreakpointTrap(vcpu, ctxt.port, ctxt.opBytes);

@@ -49,6 +49,7 @@ export function x86DecodeEmulatedInstruction(vcpu: KvmVcpu): number {
   const insn = cpu.exitInsn;
   const qualification = cpu.exitQualification;
   ctxt.permOk = 0;
+  ctxt.regsNeedSyncFromVcpu = 0;
   ctxt.haveException = 0;
   vcpu.mmioRequest.begin();
   ctxt.ioReadPos = 0;

@@ -54,6 +54,11 @@ export class X86EmulateCtxt {
   ioReadEnd = 0;
   /** `perm_ok`: the permission check of this emulation has passed. */
   permOk = 0;
+  /**
+   * `vcpu->arch.emulate_regs_need_sync_from_vcpu`: KVM_SET_REGS has come since the decode. KVM then drops what its emulator knows
+   * of registers, and with it the destination of IN: what was read is lost, RAX stays as it was set.
+   */
+  regsNeedSyncFromVcpu = 0;
   haveException = 0;
   exceptionVector = 0;
   exceptionErrorCode = 0;

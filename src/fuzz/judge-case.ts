@@ -4,6 +4,7 @@
  */
 import type { AccessLog } from './access-log.ts';
 import { caseBytes, endOfCode } from './case-memory.ts';
+import type { StringIoWitness } from './oracle/string-io-witness.ts';
 import { PortWorld } from './port-world.ts';
 import { ReferenceModel, type ReferenceSegment, type ReferenceState } from './reference-model.ts';
 import {
@@ -93,9 +94,15 @@ export class StringIoJudge {
   #segments: ModelSegments;
   #isMemoryEqual = false;
 
-  /** @param machine the emulator under judgement. */
-  constructor(machine: StringIoMachine = new StringIoMachine()) {
+  readonly witness: StringIoWitness | null;
+
+  /**
+   * @param machine the emulator under judgement.
+   * @param witness a host's KVM: asked about every case that both sides agree about, in the form that it can run.
+   */
+  constructor(machine: StringIoMachine = new StringIoMachine(), witness: StringIoWitness | null = null) {
     this.#machine = machine;
+    this.witness = witness;
     this.#memory = new TwinMemory(machine.vm.memory);
     this.#model = new ReferenceModel(this.#memory.model, this.#expectedPorts);
     this.#segments = this.#model.state;
@@ -107,10 +114,13 @@ export class StringIoJudge {
   }
 
   /** Judges one case. Both sides are as before afterwards. */
-  judge(test: StringIoCase): CaseVerdict {
+  judge(original: StringIoCase): CaseVerdict {
+    const witness = this.witness;
+    const test = witness === null ? original : witness.adapt(original);
     if (this.#last === null || !isSameFamily(this.#last, test)) {
       if (caseProblem(test) !== null) return NOT_JUDGED;
       this.#memory.setUp(caseBytes(test));
+      witness?.setUp(this.#memory.model.bytes);
       this.#last = test;
       this.#segments = modelSegments(test);
     }
@@ -119,7 +129,9 @@ export class StringIoJudge {
     try {
       return this.#judge(test);
     } finally {
+      const stores = this.#memory.model.count;
       this.#memory.restore(this.#isMemoryEqual);
+      witness?.restore(this.#memory.model, stores);
     }
   }
 
@@ -132,7 +144,7 @@ export class StringIoJudge {
     let end: MachineEnd | string;
     try {
       this.#machine.load(test, this.#ports);
-      end = this.#machine.run(test, this.#ports, expected.elements);
+      end = this.#machine.run(test, this.#ports, Math.max(expected.elements, this.#model.moved));
     } catch (error) {
       // No guest may make the emulator throw: that is a finding like any other.
       end = `the emulator threw: ${error instanceof Error ? error.message : String(error)}`;
@@ -140,9 +152,17 @@ export class StringIoJudge {
     const byte = this.#memory.compare();
     this.#isMemoryEqual = byte === null;
     const isSame = typeof end !== 'string' && byte === null && this.#isSame(end);
-    const differences = isSame ? NO_DIFFERENCES : this.#differences(end);
+    const differences = isSame ? this.#ask(test) : this.#differences(end);
     const { kernel, userspace } = expected;
     return { differences, isJudged: true, kernel, userspace, faults: this.#model.vectors.length };
+  }
+
+  /** The host's word about a case that the two sides agree about. */
+  #ask(test: StringIoCase): readonly string[] {
+    if (this.witness === null) return NO_DIFFERENCES;
+    const { state, vectors } = this.#model;
+    const { log } = this.#expectedPorts;
+    return this.witness.judge(test, { state, log, ram: this.#memory.model, faults: vectors.length });
   }
 
   #loadModel(test: StringIoCase): void {

@@ -100,6 +100,8 @@ export class ReferenceModel {
   #moveTo = -1;
   /** Where a fault of the INS under way leaves EIP; −1: where it is. */
   #faultEip = -1;
+  /** Userspace has set registers at the exit of the IN under way. */
+  #areRegistersSet = false;
   /** KVM's read-ahead buffer; its bytes survive from one instruction to the next. */
   readonly #ahead = new Uint8Array(READ_AHEAD);
   /** Bytes of it that may differ from zero. */
@@ -107,6 +109,8 @@ export class ReferenceModel {
   readonly #element = new Uint8Array(4);
   /** Vectors of the exceptions taken. */
   readonly vectors: number[] = [];
+  /** Elements that INS and OUTS have moved; more than were asked for where a device went away in the middle of a batch. */
+  moved = 0;
   /** The instruction at EIP, while nothing is stored and EIP stays. */
   #insn: ReferenceInsn | typeof FETCH_FAULT | typeof NOT_MODELLED = NOT_MODELLED;
   #insnEip = -1;
@@ -133,6 +137,7 @@ export class ReferenceModel {
     this.#ahead.fill(0, 0, this.#aheadUsed);
     this.#aheadUsed = 0;
     this.vectors.length = 0;
+    this.moved = 0;
     this.#insnEip = -1;
   }
 
@@ -207,7 +212,8 @@ export class ReferenceModel {
     const { size } = insn;
     if (this.#isForced) {
       this.#readAhead(port, size, insn.isRepeated ? this.#batch(insn) : 1);
-      this.#setEax(size, bytesToNumber(this.#ahead, 0, size));
+      // KVM: registers that userspace has set at the exit stay as they are; what was read is lost.
+      if (!this.#areRegistersSet) this.#setEax(size, bytesToNumber(this.#ahead, 0, size));
       return false;
     }
     // KVM starts a 4-byte read from 0 and a shorter one from RAX; a device that stores nothing leaves that.
@@ -289,6 +295,7 @@ export class ReferenceModel {
   #readAhead(port: number, size: number, count: number): void {
     this.#aheadUsed = Math.max(this.#aheadUsed, count * size);
     this.#faultEip = -1;
+    this.#areRegistersSet = false;
     for (let i = 0; i < count; i++) {
       const value = this.#ports.kernelRead(port, size);
       if (value === IO_NOT_HANDLED) {
@@ -298,6 +305,7 @@ export class ReferenceModel {
           this.#ports.userRead(port, size, count, rest);
           // KVM takes EIP from the emulator's own copy: what userspace has put there is lost, except in a fault.
           this.#faultEip = this.#moveTo;
+          this.#areRegistersSet = this.#moveTo >= 0;
           this.#moveTo = -1;
         }
         return;
@@ -323,6 +331,7 @@ export class ReferenceModel {
 
   /** Moves SI or DI by `bytes`, and with REP counts `elements` down; 16-bit addressing leaves the upper halves. */
   #advance(insn: ReferenceInsn, index: 'esi' | 'edi', elements: number, bytes: number): void {
+    this.moved += elements;
     this.state[index] = this.#bump(insn, this.state[index], bytes);
     if (insn.isRepeated) this.state.ecx = this.#bump(insn, this.state.ecx, -elements);
   }

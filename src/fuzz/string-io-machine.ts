@@ -17,44 +17,19 @@ import {
   KVM_EXIT_NAMES,
   KVM_PIO_BUS,
   type KvmRegs,
-  type KvmSegment,
 } from '../uapi/kvm.ts';
-import {
-  endOfCode,
-  fillCaseMemory,
-  GDT_BASE,
-  GDT_LIMIT,
-  IDT_BASE,
-  IDT_LIMIT,
-  MACHINE_RAM_BYTES,
-  TSS_BASE,
-} from './case-memory.ts';
+import { endOfCode, fillCaseMemory, MACHINE_RAM_BYTES } from './case-memory.ts';
+import { setCaseSregs } from './case-sregs.ts';
 import type { PortWorld } from './port-world.ts';
-import {
-  CASE_SEGMENTS,
-  type CaseSegment,
-  isProtected,
-  isSameFamily,
-  type StringIoCase,
-} from './string-io-case.ts';
+import { CASE_SEGMENTS, isSameFamily, type StringIoCase } from './string-io-case.ts';
 
 /** Ticks that any case may take, and how many for each element that the model has moved: an emulator that does not end ends. */
 const BASE_TICKS = 2000;
 const TICKS_PER_ELEMENT = 4;
-const AR_READ_ONLY = 1;
-const AR_DATA = 3;
-const AR_CODE = 11;
-const AR_TSS32_BUSY = 11;
-const CR0_ET = 0x10;
-const CR0_PE = 1;
-const REAL_IDT_LIMIT = 0x3ff;
-const TSS_SELECTOR = 0x18;
 /** Numbers of {@link CASE_SEGMENTS} in the processor's own order: ES CS SS DS FS GS. */
 const SEGMENT_NUMBERS = [1, 3, 0, 4, 5, 2] as const;
 /** Selector, base, limit, attributes. */
 const WORDS = 4;
-/** Above this limit it counts pages. */
-const MAX_BYTE_LIMIT = 0xf_ffff;
 
 /** How a case ended, and the registers then. */
 export interface MachineEnd {
@@ -139,24 +114,7 @@ export class StringIoMachine {
     vcpu.resetVcpu();
     vcpu.forceEmulation = test.path === 'forced' ? 1 : 0;
     const sregs = vcpu.getSregs();
-    for (const name of CASE_SEGMENTS) sregs[name] = segmentState(test, name, test.segments[name]);
-    if (test.mode === 'real') {
-      sregs.cr0 = CR0_ET;
-      sregs.idt = { base: 0, limit: REAL_IDT_LIMIT };
-    } else {
-      sregs.cr0 = CR0_ET | CR0_PE;
-      sregs.idt = { base: IDT_BASE, limit: IDT_LIMIT };
-      sregs.gdt = { base: GDT_BASE, limit: GDT_LIMIT };
-      const { limit } = test.tss;
-      sregs.tr = {
-        ...sregs.tr,
-        selector: TSS_SELECTOR,
-        base: TSS_BASE,
-        limit,
-        type: AR_TSS32_BUSY,
-        present: 1,
-      };
-    }
+    setCaseSregs(sregs, test);
     vcpu.setSregs(sregs);
     const { segSelector, segBase, segLimit, segAttr } = vcpu.cpu;
     for (const [i, seg] of SEGMENT_NUMBERS.entries()) {
@@ -188,25 +146,4 @@ export class StringIoMachine {
     for (const { base, len, device } of wired) kvmIoBusRegisterDev(bus, base, len, device);
     this.#devices = wired.map(({ device }) => device);
   }
-}
-
-function segmentState(test: StringIoCase, name: string, segment: CaseSegment): KvmSegment {
-  const { selector, limit, access } = segment;
-  const isCode = name === 'cs';
-  const is32 = test.mode === 'prot32' && (isCode || name === 'ss');
-  const type = isCode && test.mode !== 'v86' ? AR_CODE : access === 'ro' ? AR_READ_ONLY : AR_DATA;
-  return {
-    selector,
-    base: selector * 16,
-    limit,
-    type,
-    present: 1,
-    dpl: isProtected(test.mode) || test.mode === 'v86' ? test.cpl : 0,
-    db: is32 ? 1 : 0,
-    s: 1,
-    l: 0,
-    g: limit > MAX_BYTE_LIMIT ? 1 : 0,
-    avl: 0,
-    unusable: access === 'null' ? 1 : 0,
-  };
 }

@@ -170,6 +170,7 @@ export class Vcpu implements KvmVcpu, VcpuApi {
     if (error !== 0) return error;
     this.#leaveShutdown();
     setRegs(this.cpu, regs);
+    this.ctxt.regsNeedSyncFromVcpu = 1;
     kvmSetRflags(this, getEflags(this.cpu));
     return 0;
   }

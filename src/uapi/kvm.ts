@@ -89,6 +89,10 @@ export const KVM_PIT_IRQ_SOURCE_ID = 2;
 export const KVM_IRQ_ROUTING_IRQCHIP = 1;
 export const KVM_IRQ_ROUTING_MSI = 2;
 
+/** `kvm_run.kvm_valid_regs`, `kvm_dirty_regs`; also what KVM_CAP_SYNC_REGS answers. */
+export const KVM_SYNC_X86_REGS = 1;
+export const KVM_SYNC_X86_SREGS = 2;
+
 /** Extensions that KVM_CHECK_EXTENSION is asked for and KVM_ENABLE_CAP turns on. */
 export const KVM_CAP_IRQCHIP = 0;
 export const KVM_CAP_HLT = 1;
@@ -116,6 +120,7 @@ export const KVM_CAP_VCPU_EVENTS = 41;
 export const KVM_CAP_DEBUGREGS = 50;
 export const KVM_CAP_ENABLE_CAP = 54;
 export const KVM_CAP_MAX_VCPUS = 66;
+export const KVM_CAP_SYNC_REGS = 74;
 export const KVM_CAP_TSC_DEADLINE_TIMER = 72;
 export const KVM_CAP_READONLY_MEM = 81;
 export const KVM_CAP_IRQFD_RESAMPLE = 82;

@@ -12,19 +12,22 @@ import { createBusTarget } from '../../src/fuzz/targets/bus.ts';
 import { createDevicesTarget } from '../../src/fuzz/targets/devices.ts';
 import { createInsnTarget, PLAIN } from '../../src/fuzz/targets/insn.ts';
 import { StringIoTarget } from '../../src/fuzz/targets/string-io.ts';
+import { Jit } from '../../src/jit/engine.ts';
 
 const { readIrq } = Pic8259.prototype;
+const { run } = Jit.prototype;
 const { onIrqMask } = I8254.prototype;
 afterEach(() => {
   Pic8259.prototype.readIrq = readIrq;
   I8254.prototype.onIrqMask = onIrqMask;
+  Jit.prototype.run = run;
 });
 
 describe('the targets', () => {
   it.each<[string, () => FuzzTarget, string]>([
     ['devices', createDevicesTarget, 'step=wait 5'],
     ['bus', createBusTarget, 'step=add id 0 slot 1 size 1 value 0'],
-    ['insn', createInsnTarget, 'step=code f3 6c'],
+    ['insn', () => createInsnTarget(), 'step=code f3 6c'],
     ['loaders', createLoadersTarget, 'step=at 4 value 7'],
     ['bpftrace', createBpftraceTarget, 'step="BEGIN"'],
   ])('%s replays its own text and refuses other text', (name, create, step) => {
@@ -73,8 +76,18 @@ describe('the targets', () => {
         vcpu.forceEmulation = 1;
       },
     };
-    const { finding } = await runShard(createInsnTarget(variant), { seed: 2, first: 0, count: 4000 });
+    const { finding } = await runShard(createInsnTarget([variant]), { seed: 2, first: 0, count: 4000 });
     expect(finding?.differences.join('\n')).toMatch(/expected .*, other: /);
+  });
+
+  it('insn finds generated code that differs', async () => {
+    Jit.prototype.run = function (this: Jit, cpu, left) {
+      const remaining = run.call(this, cpu, left);
+      cpu.gpr[0] ^= 1;
+      return remaining;
+    };
+    const { finding } = await runShard(createInsnTarget(), { seed: 2, first: 0, count: 4000 });
+    expect(finding?.differences.join('\n')).toMatch(/expected .*, generated code: /);
   });
 });
 

@@ -1,35 +1,14 @@
 /** `pio86 fuzz`: random cases against independent oracles. */
-import { randomInt } from 'node:crypto';
-import type { CampaignState } from '../../fuzz/engine/campaign.ts';
-import { EXPORT_FORMATS, type ExportFormat } from '../../fuzz/engine/fuzz-target.ts';
+import { EXPORT_FORMATS } from '../../fuzz/engine/fuzz-target.ts';
 import { requireName } from '../campaigns/campaign-name.ts';
 import { parseQueueUrl, type QueueUrl } from '../campaigns/redis-url.ts';
 import { usageError } from '../cli-error.ts';
 import type { CommandContext, CommandSpec } from '../command.ts';
+import { fuzzCampaign, replayCase } from '../fuzz/campaign-command.ts';
+import { type FuzzCommandOptions, KVM_ORACLE_TARGETS, MAX_RUNS, MAX_SEED } from '../fuzz/fuzz-options.ts';
 import { FUZZ_TARGETS } from '../fuzz/targets.ts';
 import { parseCount, parseNumber } from '../numbers.ts';
 
-interface FuzzCommandOptions {
-  readonly runs?: number;
-  readonly time?: number;
-  readonly seed?: number;
-  readonly workers: number;
-  readonly ledger?: string;
-  readonly findings?: string;
-  readonly replay?: string;
-  readonly export?: ExportFormat;
-  readonly json?: boolean;
-  readonly queue?: QueueUrl;
-  readonly name?: string;
-  readonly shard?: number;
-  readonly window?: number;
-  readonly statusPort?: number;
-  readonly statusHost?: string;
-}
-
-const MAX_SEED = 0xffff_ffff;
-const MAX_RUNS = 0xffff_ffff;
-const DEFAULT_RUNS = 10_000;
 const MAX_SECONDS = 10_000_000;
 const MAX_WORKERS = 256;
 const MAX_SHARD = 2 ** 24;
@@ -38,9 +17,7 @@ const MAX_WINDOW = 16_384;
 const LOOPBACK = '127.0.0.1';
 /** Options that make sense for a campaign alone, and those that make none. */
 const QUEUE_ONLY = ['name', 'shard', 'window', 'statusPort', 'statusHost'] as const;
-const NEVER_QUEUE = ['ledger', 'replay', 'export'] as const;
-/** How often the status line changes. */
-const STATUS_MS = 250;
+const NEVER_QUEUE = ['ledger', 'replay', 'export', 'oracle'] as const;
 
 export const fuzzCommand: CommandSpec<FuzzCommandOptions> = {
   name: 'fuzz',
@@ -88,6 +65,11 @@ export const fuzzCommand: CommandSpec<FuzzCommandOptions> = {
       description: 'with --replay: print the case as a vitest test, a C program for /dev/kvm, a qtest script',
       choices: EXPORT_FORMATS,
     },
+    {
+      flags: '--oracle <oracle>',
+      description: 'kvm: ask the host’s /dev/kvm too (string-io, devices)',
+      choices: ['kvm'],
+    },
     { flags: '--json', description: 'end with one line of JSON' },
     {
       flags: '--queue <url>',
@@ -116,40 +98,25 @@ export const fuzzCommand: CommandSpec<FuzzCommandOptions> = {
     if (options.queue !== undefined) return campaign(context, name, options.queue, options);
     const needsQueue = QUEUE_ONLY.find((option) => options[option] !== undefined);
     if (needsQueue !== undefined) throw usageError(`${flagOf(needsQueue)} needs --queue`);
-    if (options.replay !== undefined) return replay(context, name, options.replay, options);
-    if (options.export !== undefined) throw usageError('--export needs --replay');
-    const { runFuzz } = await import('../../fuzz/run-fuzz.ts');
-    const runner = await createRunner(name, options.workers);
-    let isStopped = false;
-    const off = context.io.onSigint(() => {
-      isStopped = true;
-    });
-    const { ledger, findings } = options;
-    try {
-      return await runFuzz(
-        {
-          target: name,
-          runs: options.runs ?? (options.time === undefined ? DEFAULT_RUNS : MAX_RUNS),
-          time: options.time ?? Number.POSITIVE_INFINITY,
-          seed: options.seed ?? randomInt(MAX_SEED + 1),
-          json: options.json === true,
-          ...(ledger === undefined ? {} : { ledger }),
-          ...(findings === undefined ? {} : { findings }),
-        },
-        runner,
-        {
-          out: { line: (text) => context.out.write(`${text}\n`) },
-          now: () => performance.now(),
-          isStopped: () => isStopped,
-          progress: statusLine(context),
-        },
-      );
-    } finally {
-      off();
-      await runner.close();
-    }
+    if (options.replay === undefined && options.export !== undefined)
+      throw usageError('--export needs --replay');
+    if (options.replay !== undefined && options.oracle !== 'kvm')
+      return replayCase(context, await target(name), options.replay, options);
+    if (options.oracle === 'kvm') return onHost(context, name, options);
+    return fuzzCampaign(context, name, options, await createRunner(name, options.workers));
   },
 };
+
+/** The host's KVM is asked in a process of its own. */
+async function onHost(context: CommandContext, target: string, options: FuzzCommandOptions): Promise<number> {
+  if (!KVM_ORACLE_TARGETS.some((known) => known === target)) {
+    throw usageError(`--oracle kvm: only for ${KVM_ORACLE_TARGETS.join(' and ')}`);
+  }
+  if (options.workers > 1) throw usageError('--oracle kvm runs on one thread: no --workers');
+  const { superviseChild } = await import('../host/supervise.ts');
+  // The child ends by itself: a signal ends every KVM_RUN.
+  return superviseChild(context, { command: 'fuzz', target, options }, Number.POSITIVE_INFINITY);
+}
 
 /** `statusPort` → `--status-port`. */
 function flagOf(option: string): string {
@@ -202,32 +169,4 @@ async function target(name: string) {
   const made = await createFuzzTarget(name);
   if (made === null) throw usageError(`fuzz: no target "${name}" (there is: ${FUZZ_TARGETS.join(', ')})`);
   return made;
-}
-
-async function replay(
-  { out }: CommandContext,
-  name: string,
-  path: string,
-  options: FuzzCommandOptions,
-): Promise<number> {
-  const { requireReadable } = await import('../read-input.ts');
-  requireReadable(path);
-  const { exportFuzz, replayFuzz } = await import('../../fuzz/run-fuzz.ts');
-  const sink = { line: (text: string) => out.write(`${text}\n`) };
-  if (options.export !== undefined) return exportFuzz(await target(name), path, options.export, sink);
-  return replayFuzz(await target(name), path, options.json === true, sink);
-}
-
-/** One line on a terminal that is written over; nothing elsewhere. */
-function statusLine({ io, err }: CommandContext): (state: CampaignState) => void {
-  if (io.stderr.isTTY !== true) return () => {};
-  let shown = 0;
-  return ({ runs, elapsedMs, finding }) => {
-    if (elapsedMs - shown < STATUS_MS && finding === null) return;
-    shown = elapsedMs;
-    const seconds = elapsedMs / 1000;
-    const rate = Math.round(runs / Math.max(seconds, 0.001));
-    const text = `${runs} runs  ${rate} exec/s  ${seconds.toFixed(1)} s  ${finding === null ? 0 : 1} findings`;
-    err.write(`\r\x1b[K${text}${finding === null ? '' : '\n'}`);
-  };
 }

@@ -15,6 +15,10 @@ async function carryOut(context: CommandContext, request: HostRequest): Promise<
     const { diffOnHost } = await import('./diff-on-host.ts');
     return diffOnHost(context, request.files, request.options);
   }
+  if (request.command === 'fuzz') {
+    const { fuzzOnHost } = await import('./fuzz-on-host.ts');
+    return fuzzOnHost(context, request.target, request.options);
+  }
   const { runOnHost } = await import('./run-on-host.ts');
   return runOnHost(context, request.file, request.options);
 }

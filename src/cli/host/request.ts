@@ -2,6 +2,7 @@
  * What the parent asks of its child, plain data on the child's command line, and the one thing the child answers.
  */
 import type { BoardName } from '../create-board.ts';
+import type { FuzzCommandOptions } from '../fuzz/fuzz-options.ts';
 import type { RunOptions } from '../run/run-options.ts';
 
 /** `pio86 run --engine kvm` */
@@ -35,8 +36,15 @@ export interface DiffRequest {
   readonly options: DiffOptions;
 }
 
+/** `pio86 fuzz --oracle kvm` */
+export interface FuzzRequest {
+  readonly command: 'fuzz';
+  readonly target: string;
+  readonly options: FuzzCommandOptions;
+}
+
 /** One piece of work. */
-export type HostRequest = RunRequest | DiffRequest;
+export type HostRequest = RunRequest | DiffRequest | FuzzRequest;
 
 /** In the child: from here on its deadline counts. */
 export function sayStarted(): void {

@@ -16,6 +16,8 @@ export interface ListTargetOptions<T> {
   /** @throws EmulatorError `E_ARGUMENT`. */
   fromText(line: string): T;
   simpler?(step: T): readonly T[];
+  /** Counts besides that of steps, since the last call. */
+  takeCounts?(): Readonly<Record<string, number>>;
   /** A case in another form; without it there is none. */
   export?(steps: readonly T[], format: ExportFormat): readonly string[] | null;
 }
@@ -41,7 +43,7 @@ export class ListTarget<T> implements FuzzTarget {
   takeCounts(): Readonly<Record<string, number>> {
     const steps = this.#steps;
     this.#steps = 0;
-    return { steps };
+    return { steps, ...this.#options.takeCounts?.() };
   }
 
   async reproduce(seed: number, run: number): Promise<Reproducer> {

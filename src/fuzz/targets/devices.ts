@@ -5,6 +5,8 @@ import { type DeviceStep, generateSteps, stepFromText, stepToText } from '../dev
 import { DeviceJudge } from '../devices/device-judge.ts';
 import type { ExportFormat } from '../engine/fuzz-target.ts';
 import { ListTarget } from '../engine/list-target.ts';
+import { DeviceOracle } from '../oracle/device-oracle.ts';
+import type { OracleHost } from '../oracle/oracle-host.ts';
 
 /** See the opening comment. */
 export function createDevicesTarget(): ListTarget<DeviceStep> {
@@ -17,6 +19,28 @@ export function createDevicesTarget(): ListTarget<DeviceStep> {
     fromText: stepFromText,
     export: (steps, format) => exportSteps(steps, format),
   });
+}
+
+/** The same against a host's in-kernel devices. Time cannot be told to pass there: `wait` is left out. */
+export function createDevicesOracleTarget(host: OracleHost): ListTarget<DeviceStep> {
+  const oracle = new DeviceOracle(host);
+  return new ListTarget({
+    name: 'devices',
+    generate: (random) => generateSteps(random).filter(({ kind }) => kind !== 'wait'),
+    judge: (steps) => oracle.judge(steps),
+    toText: stepToText,
+    fromText: stepFromText,
+    export: (steps, format) => exportSteps(steps, format),
+    takeCounts: () => takeCounts(oracle),
+  });
+}
+
+function takeCounts(oracle: DeviceOracle): Record<string, number> {
+  const { compared, timedValues, skipped } = oracle;
+  oracle.compared = 0;
+  oracle.timedValues = 0;
+  oracle.skipped = 0;
+  return { comparedWithHost: compared, timedValues, 'host cannot: KVM_EXIT_INTERNAL_ERROR': skipped };
 }
 
 /** The accesses as QEMU's qtest protocol has them. */

@@ -1,9 +1,10 @@
 /**
- * Target `insn`: any instructions, on the interpreter as it is and on a variant of it that must not differ: without its decode
- * cache, in slices of a few ticks. A second engine is one more {@link InsnVariant}.
+ * Target `insn`: any instructions, on the interpreter as it is and on variants that must not differ: without its decode cache in
+ * slices of a few ticks, and with code generated for whatever is met twice. Half of the cases send I/O through KVM's emulator.
  */
 import type { UserspaceBus } from '../../emulate/kvm-vcpu.ts';
 import { EmulatorError } from '../../errors.ts';
+import { Jit } from '../../jit/engine.ts';
 import { Kvm } from '../../kvm/kvm.ts';
 import { orThrow } from '../../kvm/or-throw.ts';
 import type { Vcpu } from '../../kvm/vcpu.ts';
@@ -30,6 +31,7 @@ const CODE = 0x800;
 const TICKS = 100;
 /** Exits that a run may have. */
 const MAX_EXITS = 64;
+const NO_LIMIT = 0x7fff_ffff;
 /** Opcodes that reach much: stores, string operations, jumps back, stack, arithmetic. */
 const OPCODES: readonly (readonly number[])[] = [
   [0xaa],
@@ -68,16 +70,35 @@ const OPCODES: readonly (readonly number[])[] = [
 ] as const;
 const PREFIXES = [0x66, 0x67, 0xf2, 0xf3, 0x26, 0x2e, 0x36, 0x3e] as const;
 
-/** The interpreter against itself. */
-export const PLAIN: InsnVariant = { name: 'plain', slice: TICKS, prepare: () => {} };
+/** The interpreter. */
+export const PLAIN: InsnVariant = {
+  name: 'plain',
+  slice: TICKS,
+  prepare: (vcpu) => {
+    vcpu.cpu.generator = null;
+  },
+};
 /** No cache, and a run is cut wherever it can be. */
 export const SLICED: InsnVariant = {
   name: 'sliced, no decode cache',
   slice: 3,
   prepare: (vcpu) => {
+    vcpu.cpu.generator = null;
     vcpu.cpu.cache.enabled = false;
   },
 };
+
+/** Code is generated as soon as an instruction is met twice. For one machine: an engine belongs to its processor. */
+export function generatedVariant(): InsnVariant {
+  const jit = new Jit({ threshold: 2, maxDeaths: NO_LIMIT, maxFunctions: NO_LIMIT });
+  return {
+    name: 'generated code',
+    slice: TICKS,
+    prepare: (vcpu) => {
+      vcpu.cpu.generator = jit;
+    },
+  };
+}
 
 function generate(random: Prng): InsnStep[] {
   const steps: InsnStep[] = [{ kind: 'registers', seed: random.next(), is32: random.oneIn(2) }];
@@ -128,6 +149,10 @@ class InsnMachine {
     this.#restore = () => vm.restore(snapshot);
   }
 
+  get name(): string {
+    return this.#variant.name;
+  }
+
   get ram(): Uint8Array {
     return this.#ram;
   }
@@ -139,6 +164,7 @@ class InsnMachine {
     const bus = new HashedBus();
     vcpu.userspace = bus;
     vcpu.userspaceMmio = { read: (_addr, size) => 2 ** (8 * size) - 1, write: () => {} };
+    vcpu.forceEmulation = isForced(steps) ? 1 : 0;
     this.#variant.prepare(vcpu);
     this.#load(steps);
     const { clock } = vcpu.kvm;
@@ -198,32 +224,49 @@ class InsnMachine {
   }
 }
 
+/** Whether I/O goes through the instruction emulator: a bit of the seed, so that a reproducer has it. */
+function isForced(steps: readonly InsnStep[]): boolean {
+  const first = steps.find((step) => step.kind === 'registers');
+  return first?.kind === 'registers' && (first.seed & 1) !== 0;
+}
+
+function differencesOf(
+  plain: InsnMachine,
+  other: InsnMachine,
+  expected: readonly string[],
+  got: readonly string[],
+): string[] {
+  const differences: string[] = [];
+  for (let i = 0; i < Math.max(expected.length, got.length); i++) {
+    if (expected[i] !== got[i])
+      differences.push(`expected ${expected[i] ?? 'nothing'}, ${other.name}: ${got[i] ?? 'nothing'}`);
+  }
+  if (Buffer.compare(plain.ram, other.ram) !== 0) {
+    const at = plain.ram.findIndex((byte, i) => byte !== other.ram[i]);
+    differences.push(
+      `memory 0x${at.toString(16)}: expected ${plain.ram[at]}, ${other.name}: ${other.ram[at]}`,
+    );
+  }
+  return differences;
+}
+
 /** See the opening comment. */
-export function createInsnTarget(variant: InsnVariant = SLICED): ListTarget<InsnStep> {
+export function createInsnTarget(
+  variants: readonly InsnVariant[] = [SLICED, generatedVariant()],
+): ListTarget<InsnStep> {
   const plain = new InsnMachine(PLAIN);
-  const other = new InsnMachine(variant);
+  const others = variants.map((variant) => new InsnMachine(variant));
   return new ListTarget({
     name: 'insn',
     generate,
     judge: (steps) => {
       const expected = plain.run(steps);
-      const got = other.run(steps);
-      const differences: string[] = [];
-      for (let i = 0; i < Math.max(expected.length, got.length); i++) {
-        if (expected[i] !== got[i])
-          differences.push(`expected ${expected[i] ?? 'nothing'}, ${variant.name}: ${got[i] ?? 'nothing'}`);
-      }
-      if (Buffer.compare(plain.ram, other.ram) !== 0) {
-        const at = plain.ram.findIndex((byte, i) => byte !== other.ram[i]);
-        differences.push(
-          `memory 0x${at.toString(16)}: expected ${plain.ram[at]}, ${variant.name}: ${other.ram[at]}`,
-        );
-      }
-      return differences;
+      return others.flatMap((other) => differencesOf(plain, other, expected, other.run(steps)));
     },
     toText,
     fromText,
-    simpler: (step) => (step.kind === 'registers' ? [{ kind: 'registers', seed: 0, is32: step.is32 }] : []),
+    simpler: (step) =>
+      step.kind === 'registers' ? [{ kind: 'registers', seed: step.seed & 1, is32: step.is32 }] : [],
   });
 }
 

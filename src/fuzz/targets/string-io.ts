@@ -16,6 +16,7 @@ export class StringIoTarget implements FuzzTarget {
   #seed = 0;
   #counts = noCounts();
 
+  /** @param judge with a witness: `--oracle kvm`. */
   constructor(judge: StringIoJudge = new StringIoJudge()) {
     this.#judge = judge;
   }
@@ -33,7 +34,7 @@ export class StringIoTarget implements FuzzTarget {
   takeCounts(): Readonly<Record<string, number>> {
     const counts = this.#counts;
     this.#counts = noCounts();
-    return { ...counts };
+    return { ...counts, ...this.#takeHostCounts() };
   }
 
   async reproduce(seed: number, run: number): Promise<Reproducer> {
@@ -49,6 +50,21 @@ export class StringIoTarget implements FuzzTarget {
 
   export(text: string, format: ExportFormat): readonly string[] {
     return exportCase(caseFromText(text), text, format);
+  }
+
+  /** Cases on the host, and those that it could not run, by reason. */
+  #takeHostCounts(): Record<string, number> {
+    const { witness } = this.#judge;
+    if (witness === null) return {};
+    const counts: Record<string, number> = {
+      comparedWithHost: witness.compared,
+      espLeftOut: witness.excluded,
+    };
+    for (const [reason, count] of witness.skipped) counts[`host cannot: ${reason}`] = count;
+    witness.compared = 0;
+    witness.excluded = 0;
+    witness.skipped.clear();
+    return counts;
   }
 
   #cases(seed: number): CaseSource {

@@ -1,0 +1,31 @@
+/**
+ * The options of `pio86 fuzz`, parsed: what the command, and the process that talks to the host's KVM, get.
+ */
+import type { ExportFormat } from '../../fuzz/engine/fuzz-target.ts';
+import type { QueueUrl } from '../campaigns/redis-url.ts';
+
+/** See the opening comment. */
+export interface FuzzCommandOptions {
+  readonly runs?: number;
+  readonly time?: number;
+  readonly seed?: number;
+  readonly workers: number;
+  readonly ledger?: string;
+  readonly findings?: string;
+  readonly replay?: string;
+  readonly export?: ExportFormat;
+  readonly oracle?: 'kvm';
+  readonly json?: boolean;
+  readonly queue?: QueueUrl;
+  readonly name?: string;
+  readonly shard?: number;
+  readonly window?: number;
+  readonly statusPort?: number;
+  readonly statusHost?: string;
+}
+
+export const MAX_SEED = 0xffff_ffff;
+export const MAX_RUNS = 0xffff_ffff;
+
+/** Targets that the host's KVM can be asked about. */
+export const KVM_ORACLE_TARGETS = ['string-io', 'devices'] as const;
