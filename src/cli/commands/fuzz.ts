@@ -31,7 +31,7 @@ export const fuzzCommand: CommandSpec<FuzzCommandOptions> = {
     'pio86 fuzz string-io --runs 50M --ledger string-io.ledger --time 600',
     'pio86 fuzz string-io --replay case.txt',
     'pio86 fuzz string-io --replay case.txt --export c',
-    'pio86 fuzz string-io --runs 50M --seed 1 --queue redis://127.0.0.1 --name big',
+    'pio86 fuzz string-io --runs 50M --queue redis://127.0.0.1 --name big',
   ],
   arguments: [{ name: '<target>', description: 'what to fuzz', choices: FUZZ_TARGETS }],
   options: [

@@ -24,7 +24,7 @@ export const workerCommand: CommandSpec<WorkerCommandOptions> = {
     'May be killed and started at any time. See docs/campaigns.md.',
   examples: [
     'pio86 worker --queue redis://127.0.0.1:6379',
-    'pio86 worker --queue redis://fuzz.example/2 --name big --workers 8 --wait 600',
+    'pio86 worker --queue redis://fuzz.example/2 --name big --workers 8',
   ],
   options: [
     { flags: '--queue <url>', description: 'redis://[user:password@]host[:port][/db]', parse: parseQueueUrl },
