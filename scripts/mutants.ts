@@ -3,13 +3,12 @@
  * table says how long that took and how small the case became; exit code 1 when a bug is not found.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import ts from 'typescript';
 import { MUTANTS, type Mutant } from '../test/mutants/mutants.ts';
+import { copyBuild, plant } from './planted-build.ts';
 
-const ROOT = join(import.meta.dirname, '..');
 const SECONDS = Number(process.env.MUTANT_SECONDS ?? 60);
 /** What the issue asks for. */
 const SMALL = 3;
@@ -20,25 +19,6 @@ interface Outcome {
   readonly runs: number;
   /** Instructions or steps of the case. */
   readonly size: number;
-}
-
-/** The source with the bug in it. @throws Error unless the text is there once. */
-function planted({ name, file, find, replace }: Mutant): string {
-  const text = readFileSync(join(ROOT, 'src', file), 'utf8');
-  if (text.split(find).length !== 2) throw new Error(`${name}: not exactly once in src/${file}: ${find}`);
-  return text.replace(find, () => replace);
-}
-
-/** One file to JavaScript, as the build does it but for the inlined constants. */
-function compiled(text: string): string {
-  return ts.transpileModule(text, {
-    compilerOptions: {
-      target: ts.ScriptTarget.ES2023,
-      module: ts.ModuleKind.ESNext,
-      rewriteRelativeImportExtensions: true,
-      verbatimModuleSyntax: true,
-    },
-  }).outputText;
 }
 
 function look(folder: string, { target }: Mutant): Outcome {
@@ -60,15 +40,11 @@ function main(names: readonly string[]): number {
   let found = 0;
   let small = 0;
   try {
-    for (const file of ['package.json', 'dist'])
-      cpSync(join(ROOT, file), join(folder, file), { recursive: true });
-    symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+    copyBuild(folder);
     for (const mutant of wanted) {
-      const built = join(folder, 'dist', mutant.file.replace(/\.ts$/, '.js'));
-      const original = readFileSync(built, 'utf8');
-      writeFileSync(built, compiled(planted(mutant)));
+      const pullOut = plant(folder, mutant);
       const { isFound, seconds, runs, size } = look(folder, mutant);
-      writeFileSync(built, original);
+      pullOut();
       if (isFound) found++;
       if (isFound && size <= SMALL) small++;
       const end = isFound

@@ -4,7 +4,18 @@ import { describe, expect, it } from 'vitest';
 import { ROOT, sources } from '../scripts/kvm-tags.ts';
 
 /** Folder of src/ → folders it may import. `uapi` and `errors` are allowed everywhere. */
-const TOOLS = ['loaders', 'trace', 'conform', 'explain', 'bench', 'fuzz', 'ioports', 'introspect', 'diff', 'verify'];
+const TOOLS = [
+  'loaders',
+  'trace',
+  'conform',
+  'explain',
+  'bench',
+  'fuzz',
+  'ioports',
+  'introspect',
+  'diff',
+  'verify',
+];
 const CORE = ['decoder', 'cpu', 'vmx', 'emulate', 'bus', 'devices', 'jit', 'kvm', 'boards'];
 const ALLOWED: Record<string, readonly string[]> = {
   uapi: [],

@@ -8,9 +8,10 @@
  */
 import { CPU_FIELDS, VCPU_FIELDS, VM_FIELDS } from '../kvm/snapshot.ts';
 import { type FieldSpec, type FieldsState, saveFields } from '../kvm/state-fields.ts';
-import type { Vcpu } from '../kvm/vcpu.ts';
-import type { Vm } from '../kvm/vm.ts';
 import type { Board } from './board.ts';
+
+type Vcpu = Board['vcpu'];
+type GuestMemory = Board['vm']['memory'];
 
 /** One thing that is not the same. */
 export interface Difference {
@@ -127,8 +128,7 @@ function compareRegisters(gatherer: Gatherer, one: Vcpu, other: Vcpu): void {
     if (a.gpr[i] !== b.gpr[i]) gatherer.add(name, hex(a.gpr[i], 8), hex(b.gpr[i], 8));
   }
   if (a.eip !== b.eip) gatherer.add('eip', hex(a.eip, 8), hex(b.eip, 8));
-  const first = one.getRegs().eflags;
-  const second = other.getRegs().eflags;
+  const [first, second] = [one.getRegs().eflags, other.getRegs().eflags];
   if (first !== second) gatherer.add('eflags', hex(first, 8), hex(second, 8));
 }
 
@@ -143,8 +143,8 @@ function isSame(first: Uint8Array, second: Uint8Array): boolean {
 /** Bytes of physical memory that differ: of `pages`, or of all. */
 function compareMemory(
   gatherer: Gatherer,
-  first: Vm['memory'],
-  second: Vm['memory'],
+  first: GuestMemory,
+  second: GuestMemory,
   pages: Iterable<number> | null,
 ): void {
   for (const [i, { gpa, mem }] of first.slots.entries()) {

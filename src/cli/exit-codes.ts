@@ -15,7 +15,7 @@ export const EXIT_BAD_INPUT = 3;
 export const EXIT_GUEST_FAULT = 4;
 /** `--timeout` or `--max-insns` was reached. */
 export const EXIT_LIMIT = 5;
-/** Something the command needs is absent: a program, a package, /dev/kvm. */
+/** Something the command needs is absent: a program, a package, /dev/kvm, a Redis server. */
 export const EXIT_ABSENT = 6;
 /** A bug of pio86. */
 export const EXIT_BUG = 70;
@@ -30,7 +30,7 @@ export const EXIT_CODE_TABLE: readonly (readonly [number, string])[] = [
   [EXIT_BAD_INPUT, 'bad input: file missing, empty, truncated, too large, malformed'],
   [EXIT_GUEST_FAULT, 'guest fault: triple fault, internal error, unclaimed port (error)'],
   [EXIT_LIMIT, '--timeout or --max-insns reached'],
-  [EXIT_ABSENT, 'something the command needs is absent (nasm, /dev/kvm, koffi)'],
+  [EXIT_ABSENT, 'something the command needs is absent (nasm, /dev/kvm, koffi, Redis)'],
   [EXIT_BUG, 'a bug of pio86'],
   [EXIT_SIGINT, 'interrupted (Ctrl-C)'],
 ];

@@ -17,6 +17,7 @@ import { fuzzCommand } from './commands/fuzz.ts';
 import { ioportsCommand } from './commands/ioports.ts';
 import { runCommand } from './commands/run.ts';
 import { traceCommand } from './commands/trace.ts';
+import { workerCommand } from './commands/worker.ts';
 import { detachTrace } from './detach-trace.ts';
 import { EXIT_BUG, EXIT_OK } from './exit-codes.ts';
 import type { CliIo } from './io.ts';
@@ -37,6 +38,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   diffCommand,
   benchCommand,
   fuzzCommand,
+  workerCommand,
 ];
 
 function reportBug(context: CommandContext, error: unknown): void {

@@ -2,6 +2,8 @@
 import { randomInt } from 'node:crypto';
 import type { CampaignState } from '../../fuzz/engine/campaign.ts';
 import { EXPORT_FORMATS, type ExportFormat } from '../../fuzz/engine/fuzz-target.ts';
+import { requireName } from '../campaigns/campaign-name.ts';
+import { parseQueueUrl, type QueueUrl } from '../campaigns/redis-url.ts';
 import { usageError } from '../cli-error.ts';
 import type { CommandContext, CommandSpec } from '../command.ts';
 import { FUZZ_TARGETS } from '../fuzz/targets.ts';
@@ -17,6 +19,12 @@ interface FuzzCommandOptions {
   readonly replay?: string;
   readonly export?: ExportFormat;
   readonly json?: boolean;
+  readonly queue?: QueueUrl;
+  readonly name?: string;
+  readonly shard?: number;
+  readonly window?: number;
+  readonly statusPort?: number;
+  readonly statusHost?: string;
 }
 
 const MAX_SEED = 0xffff_ffff;
@@ -24,6 +32,13 @@ const MAX_RUNS = 0xffff_ffff;
 const DEFAULT_RUNS = 10_000;
 const MAX_SECONDS = 10_000_000;
 const MAX_WORKERS = 256;
+const MAX_SHARD = 2 ** 24;
+const DEFAULT_WINDOW = 1024;
+const MAX_WINDOW = 16_384;
+const LOOPBACK = '127.0.0.1';
+/** Options that make sense for a campaign alone, and those that make none. */
+const QUEUE_ONLY = ['name', 'shard', 'window', 'statusPort', 'statusHost'] as const;
+const NEVER_QUEUE = ['ledger', 'replay', 'export'] as const;
 /** How often the status line changes. */
 const STATUS_MS = 250;
 
@@ -39,6 +54,7 @@ export const fuzzCommand: CommandSpec<FuzzCommandOptions> = {
     'pio86 fuzz string-io --runs 50M --ledger string-io.ledger --time 600',
     'pio86 fuzz string-io --replay case.txt',
     'pio86 fuzz string-io --replay case.txt --export c',
+    'pio86 fuzz string-io --runs 50M --seed 1 --queue redis://127.0.0.1 --name big',
   ],
   arguments: [{ name: '<target>', description: 'what to fuzz', choices: FUZZ_TARGETS }],
   options: [
@@ -73,8 +89,33 @@ export const fuzzCommand: CommandSpec<FuzzCommandOptions> = {
       choices: EXPORT_FORMATS,
     },
     { flags: '--json', description: 'end with one line of JSON' },
+    {
+      flags: '--queue <url>',
+      description: "redis://host:port: hand the cases to 'pio86 worker' processes (docs/campaigns.md)",
+      parse: parseQueueUrl,
+    },
+    { flags: '--name <campaign>', description: 'with --queue (default: TARGET-SEED)', parse: requireName },
+    {
+      flags: '--shard <n>',
+      description: 'with --queue: cases of a shard (default: about a second of one core)',
+      parse: (text) => parseCount('--shard', text, 1, MAX_SHARD),
+    },
+    {
+      flags: '--window <n>',
+      description: `with --queue: shards that are out at once, at most (default: ${DEFAULT_WINDOW})`,
+      parse: (text) => parseNumber('--window', text, 1, MAX_WINDOW),
+    },
+    {
+      flags: '--status-port <n>',
+      description: 'with --queue: serve a status page there; 0 takes a free port',
+      parse: (text) => parseNumber('--status-port', text, 0, 0xffff),
+    },
+    { flags: '--status-host <address>', description: `where it listens (default: ${LOOPBACK})` },
   ],
   async action(context, [name = ''], options) {
+    if (options.queue !== undefined) return campaign(context, name, options.queue, options);
+    const needsQueue = QUEUE_ONLY.find((option) => options[option] !== undefined);
+    if (needsQueue !== undefined) throw usageError(`${flagOf(needsQueue)} needs --queue`);
     if (options.replay !== undefined) return replay(context, name, options.replay, options);
     if (options.export !== undefined) throw usageError('--export needs --replay');
     const { runFuzz } = await import('../../fuzz/run-fuzz.ts');
@@ -109,6 +150,41 @@ export const fuzzCommand: CommandSpec<FuzzCommandOptions> = {
     }
   },
 };
+
+/** `statusPort` → `--status-port`. */
+function flagOf(option: string): string {
+  return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+async function campaign(
+  context: CommandContext,
+  name: string,
+  url: QueueUrl,
+  options: FuzzCommandOptions,
+): Promise<number> {
+  const wrong = NEVER_QUEUE.find((option) => options[option] !== undefined);
+  if (wrong !== undefined) throw usageError(`${flagOf(wrong)} does not go with --queue`);
+  if (options.workers !== 1) throw usageError("--workers does not go with --queue: start 'pio86 worker'");
+  const { coordinate } = await import('../campaigns/coordinate.ts');
+  const { runs, seed, shard, findings, statusPort } = options;
+  return coordinate(
+    {
+      url,
+      target: await target(name),
+      window: options.window ?? DEFAULT_WINDOW,
+      time: options.time ?? Number.POSITIVE_INFINITY,
+      json: options.json === true,
+      statusHost: options.statusHost ?? LOOPBACK,
+      ...(options.name === undefined ? {} : { name: options.name }),
+      ...(runs === undefined ? {} : { runs }),
+      ...(seed === undefined ? {} : { seed }),
+      ...(shard === undefined ? {} : { shard }),
+      ...(findings === undefined ? {} : { findings }),
+      ...(statusPort === undefined ? {} : { statusPort }),
+    },
+    context,
+  );
+}
 
 async function createRunner(name: string, workers: number) {
   if (workers > 1) {

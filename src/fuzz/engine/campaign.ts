@@ -19,6 +19,8 @@ export interface CampaignOptions {
   /** Milliseconds after which no shard is begun. */
   readonly timeMs: number;
   readonly ledger: Ledger;
+  /** Cases of every shard; without it shards grow until they are worth the way. */
+  readonly shardSize?: number;
   /** A clock in milliseconds: the engine has none of its own. */
   now(): number;
   /** Asked before each shard. */
@@ -43,7 +45,7 @@ export async function runCampaign(runner: ShardRunner, options: CampaignOptions)
   const counts: Record<string, number> = {};
   let runs = 0;
   let finding: Finding | null = null;
-  let size = FIRST_SHARD;
+  let size = options.shardSize ?? FIRST_SHARD;
 
   const state = (): CampaignState => ({ runs, elapsedMs: options.now() - start, counts, finding });
   const next = (): RunRange | null => {
@@ -61,7 +63,9 @@ export async function runCampaign(runner: ShardRunner, options: CampaignOptions)
       if (result.finding !== null && (finding === null || result.finding.run < finding.run)) {
         finding = result.finding;
       }
-      if (options.now() - begun < SHARD_MS / 2) size = Math.min(size * 2, LARGEST_SHARD);
+      // Not how long the answer took: on a busy machine that is mostly waiting, and shards would stay small for ever.
+      const isShort = (result.ms ?? options.now() - begun) < SHARD_MS / 2;
+      if (isShort && options.shardSize === undefined) size = Math.min(size * 2, LARGEST_SHARD);
       options.progress(state());
       // Lets Ctrl-C through.
       await nextTurn();

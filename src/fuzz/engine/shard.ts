@@ -22,7 +22,21 @@ export interface ShardResult {
   readonly runs: number;
   readonly counts: Readonly<Record<string, number>>;
   readonly finding: Finding | null;
+  /** Milliseconds that the cases took where they ran, without the way there; a runner that cannot tell leaves it out. */
+  readonly ms?: number;
 }
+
+/** What came of a shard that goes on after findings. */
+export interface WholeShardResult {
+  readonly counts: Readonly<Record<string, number>>;
+  /** Cases that differ, made small: the first {@link MAX_FINDINGS} of them. */
+  readonly findings: readonly Finding[];
+  /** How many differ in all. */
+  readonly differing: number;
+}
+
+/** Making a case small takes seconds: of a target that is wrong everywhere a shard shows this many. */
+export const MAX_FINDINGS = 16;
 
 /** Who runs shards: several at once where `slots` is above 1. */
 export interface ShardRunner {
@@ -42,6 +56,28 @@ export async function runShard(target: FuzzTarget, { seed, first, count }: Shard
     return { runs: run - first + 1, counts, finding };
   }
   return { runs: count, counts: target.takeCounts(), finding: null };
+}
+
+/** Runs a shard on this thread, to its end whatever differs. */
+export async function runWholeShard(target: FuzzTarget, shard: Shard): Promise<WholeShardResult> {
+  const { seed, first, count } = shard;
+  const counts: Record<string, number> = {};
+  const findings: Finding[] = [];
+  let differing = 0;
+  const add = (): void => {
+    for (const [name, n] of Object.entries(target.takeCounts())) counts[name] = (counts[name] ?? 0) + n;
+  };
+  for (let run = first; run < first + count; run++) {
+    if (target.run(seed, run).length === 0) continue;
+    differing++;
+    if (findings.length === MAX_FINDINGS) continue;
+    add();
+    findings.push({ run, ...(await target.reproduce(seed, run)) });
+    // Shrinking has run cases too: they do not count.
+    target.takeCounts();
+  }
+  add();
+  return { counts, findings, differing };
 }
 
 /** The runner of one thread. */

@@ -33,6 +33,12 @@ function breakOperation(board: Board, op: number, broken: (typeof COLD_TABLE)[nu
     }
   };
   const generator: CodeGenerator = {
+    get budget() {
+      return whole.budget;
+    },
+    set budget(ticks) {
+      whole.budget = ticks;
+    },
     arrive: (...args) => planted(() => whole.arrive(...args)),
     run: (...args) => planted(() => whole.run(...args)),
   };

@@ -67,4 +67,19 @@ describe('runCampaign', () => {
     const end = await runCampaign(runner(1), options(new Ledger('t', 1), { isStopped: () => asked++ >= 2 }));
     expect(end.runs).toBe(64 + 128);
   });
+
+  it('grows shards by how long their cases took, not by how long the answer was on its way', async () => {
+    const workers = runner(1);
+    const run = workers.run.bind(workers);
+    const quick = { ...workers, run: async (shard: Shard) => ({ ...(await run(shard)), ms: 1 }) };
+    let ms = 0;
+    await runCampaign(quick, options(new Ledger('t', 1), { now: () => (ms += 1000) }));
+    expect(workers.shards.map(({ count }) => count)).toEqual([64, 128, 256, 512, 40]);
+  });
+
+  it('keeps a size of shards that is given', async () => {
+    const workers = runner(2);
+    await runCampaign(workers, options(new Ledger('t', 1), { shardSize: 300 }));
+    expect(workers.shards.map(({ count }) => count)).toEqual([300, 300, 300, 100]);
+  });
 });
