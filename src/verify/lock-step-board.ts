@@ -22,16 +22,16 @@ export type MakeBoard = (options: BoardOptions) => Board;
 
 /** How finely the boards are compared. */
 export interface LockStepOptions {
-  /** Ticks between two comparisons. Default 10,000. */
+  /** Ticks between two comparisons. Default 50,000. */
   readonly sliceTicks?: number;
-  /** Ticks between two places to go back to. Default 500,000. */
+  /** Ticks between two places to go back to. Default 2,000,000. */
   readonly snapshotTicks?: number;
   /** When the second board generates code. Default: at the second visit. */
   readonly jit?: JitOptions;
 }
 
-const SLICE_TICKS = 10_000;
-const SNAPSHOT_TICKS = 500_000;
+const SLICE_TICKS = 50_000;
+const SNAPSHOT_TICKS = 2_000_000;
 const EAGER: JitOptions = { threshold: 2 };
 
 /** Two boards as one. Other than a plain board it can throw: EmulatorError `E_DIFFERENCE` with the report. */
