@@ -17,7 +17,7 @@ import { Pio86 } from './pio86-process.ts';
 import { RedisServer } from './redis-server.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'campaign-build-'));
-const RUNS = 8000;
+const RUNS = 16_000;
 const SHARD = 64;
 const SHARDS = Math.ceil(RUNS / SHARD);
 const WORKERS = 3;
@@ -43,6 +43,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 describe('a campaign of three workers', () => {
   it.skipIf(!requireTool('redis-server'))(
     'survives kill -9 of each worker, of Redis and of the coordinator (needs redis-server)',
+    // On a fast machine a campaign may be over before the last kill: then once more.
+    { retry: 1, timeout: 120_000 },
     async () => {
       copyBuild(folder);
       const mutant = MUTANTS.find(({ name }) => name === 'pit-latch-byte-order');
@@ -86,11 +88,11 @@ describe('a campaign of three workers', () => {
           await workers[i]?.kill();
           workers[i] = work();
         }
-        await reach(0.55);
+        await reach(0.5);
         await server.kill();
         await sleep(300);
         await server.up();
-        await reach(0.7);
+        await reach(0.6);
         await coordinator.kill();
         expect((await store.snapshot()).shards).toBeLessThan(SHARDS);
         coordinator = coordinate();
@@ -111,6 +113,5 @@ describe('a campaign of three workers', () => {
         await server.close();
       }
     },
-    120_000,
   );
 });
