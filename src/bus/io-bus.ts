@@ -47,7 +47,7 @@ export class KvmIoBus {
   /** Accesses whose first range is known: address and length as one number, and that index. */
   readonly memoKey = new Float64Array(MEMO_SLOTS).fill(-1);
   readonly memoFirst = new Int16Array(MEMO_SLOTS);
-  /** Counts registrations: what was found out about the bus holds while it stays the same. */
+  /** Counts registrations, and changes of who answers behind the bus: what was found out holds while it stays the same. */
   generation = 0;
   /** Plain or traced. */
   fn: KvmIoBusFunctions = KVM_IO_BUS_FUNCTIONS;

@@ -41,7 +41,7 @@ export interface InlinePortIo {
   output(port: number, size: number, value: number, remaining: number): number;
   /** The device that is asked first, and how long that stays true; null when nothing is known. */
   site(port: number, size: number): PortSite | null;
-  /** What {@link site} has said holds as long as `generation` of this stays the same. */
+  /** What {@link site} has said holds as long as `generation` of this stays the same; so does the board behind the bus. */
   readonly sites: { readonly generation: number };
   /** Whose `ticks` a device sees: set to the time of an access before it. */
   readonly clock: { ticks: number };

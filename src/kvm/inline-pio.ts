@@ -29,7 +29,6 @@ import { PAGE_MASK, PAGE_SIZE } from '../cpu/memory.ts';
 import { CX, DI, ECX, EDI, ESI, SI, X86_EFLAGS_DF, X86_EFLAGS_RF } from '../cpu/registers.ts';
 import { type Insn, REP_NONE, SEG_ES } from '../decoder/insn.ts';
 import { readAheadCount } from '../emulate/em-io.ts';
-import type { UserspaceBus } from '../emulate/kvm-vcpu.ts';
 import { loadElement, storeElement } from '../emulate/pio.ts';
 import { type IoSize, KVM_PIO_BUS } from '../uapi/kvm.ts';
 import { EXIT_REASON_IO_INSTRUCTION } from '../uapi/vmx.ts';
@@ -67,11 +66,10 @@ export class InlinePio implements InlinePortIo {
   readonly clock: VirtualClock;
   readonly #bus: KvmIoBus;
   readonly sites: KvmIoBus;
-  /** Port and size as one number, and who was found there under `#generation` of the bus and `#board`. */
+  /** Port and size as one number, and who was found there under `#generation` of the bus. */
   readonly #keys = new Int32Array(MEMO_SLOTS).fill(-1);
   readonly #found: (Site | null)[] = new Array<Site | null>(MEMO_SLOTS).fill(null);
   #generation = -1;
-  #board: UserspaceBus | null = null;
 
   constructor(vcpu: Vcpu) {
     this.#vcpu = vcpu;
@@ -83,7 +81,7 @@ export class InlinePio implements InlinePortIo {
 
   site(port: number, size: number): Site | null {
     const slot = (port ^ (port >> 5) ^ (size << 6)) & (MEMO_SLOTS - 1);
-    if (this.#generation !== this.#bus.generation || this.#board !== this.#vcpu.userspace) this.#forget();
+    if (this.#generation !== this.#bus.generation) this.#forget();
     const key = (port << 3) | size;
     if (this.#keys[slot] === key) return this.#found[slot];
     this.#keys[slot] = key;
@@ -94,7 +92,6 @@ export class InlinePio implements InlinePortIo {
   #forget(): void {
     this.#keys.fill(-1);
     this.#generation = this.#bus.generation;
-    this.#board = this.#vcpu.userspace;
   }
 
   /**

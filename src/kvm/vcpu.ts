@@ -34,6 +34,7 @@ import type {
   KvmSregs,
   KvmVcpuEvents,
 } from '../uapi/kvm.ts';
+import { KVM_PIO_BUS } from '../uapi/kvm.ts';
 import { KvmRun } from '../uapi/kvm-run.ts';
 import { VmcsIoControls } from '../vmx/io-bitmaps.ts';
 import type { VcpuApi } from './api.ts';
@@ -88,7 +89,7 @@ export class Vcpu implements KvmVcpu, VcpuApi {
   ownApicBase = APIC_BASE_DEFAULT;
   ownCr8 = 0;
   observed = 0;
-  userspace: UserspaceBus | null = null;
+  #userspace: UserspaceBus | null = null;
   #userspaceMmio: UserspaceBus | null = null;
   /** Where accesses to guest-physical holes go: the board, or KVM_EXIT_MMIO. */
   mmio: MmioPort;
@@ -131,6 +132,23 @@ export class Vcpu implements KvmVcpu, VcpuApi {
     if (this.apic !== null) setTimerModeMask(this.apic, this.cpu.model.cpuid);
   }
 
+  /** The board's ports: asked at once when the kernel's PIO bus refuses. Null: what nobody in the kernel takes is KVM_EXIT_IO. */
+  get userspace(): UserspaceBus | null {
+    return this.#userspace;
+  }
+
+  set userspace(board: UserspaceBus | null) {
+    this.#userspace = board;
+    // Who answers at a port was found out with the board before.
+    this.kvm.buses[KVM_PIO_BUS].generation++;
+  }
+
+  /** Somebody sees exits from now on, perhaps in the middle of a run: the next port access leaves. */
+  endInlineIo(): void {
+    this.cpu.inlineIo = null;
+    this.cpu.raiseAttention();
+  }
+
   /**
    * The board's memory-mapped devices: asked at once when the kernel's MMIO bus refuses. Null: what nobody in the kernel
    * takes is KVM_EXIT_MMIO.
@@ -153,7 +171,7 @@ export class Vcpu implements KvmVcpu, VcpuApi {
     if (trace === this.#trace) return;
     this.observed += (trace === null ? 0 : 1) - (this.#trace === null ? 0 : 1);
     this.#trace = trace;
-    this.cpu.inlineIo = null;
+    this.endInlineIo();
     this.kvm.setTracepoints(trace);
   }
 

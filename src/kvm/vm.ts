@@ -350,7 +350,7 @@ export class Vm implements KvmShared, VmApi {
     for (const bus of this.buses) bus.fn = this.fn;
     for (const vcpu of this.vcpus) {
       vcpu.fn = this.fn;
-      vcpu.cpu.inlineIo = null;
+      vcpu.endInlineIo();
       vcpu.observed += step;
     }
     this.#connect();

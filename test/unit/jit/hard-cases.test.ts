@@ -11,7 +11,12 @@ import type { IoDevice } from '../../../src/bus/io-device.ts';
 import { Jit } from '../../../src/jit/engine.ts';
 import { Eventfd } from '../../../src/kvm/eventfd.ts';
 import { AccessCounter } from '../../../src/trace/access-counter.ts';
-import { KVM_IOEVENTFD_FLAG_DEASSIGN, KVM_IOEVENTFD_FLAG_PIO, KVM_PIO_BUS } from '../../../src/uapi/kvm.ts';
+import {
+  KVM_EXIT_IO,
+  KVM_IOEVENTFD_FLAG_DEASSIGN,
+  KVM_IOEVENTFD_FLAG_PIO,
+  KVM_PIO_BUS,
+} from '../../../src/uapi/kvm.ts';
 import { CPU_BASED_USE_IO_BITMAPS } from '../../../src/uapi/vmx.ts';
 
 const CODE = 0x1000;
@@ -300,5 +305,55 @@ describe('generated code and', () => {
       board.restore(snapshot);
       return board.run(100_000);
     });
+  });
+});
+
+describe('who answers at a port', () => {
+  it('is asked anew when userspace takes the board away, as its functions stay', () => {
+    onBoth(LOOP, (board) => {
+      board.run(600);
+      const { vcpu } = board;
+      const bus = vcpu.userspace;
+      vcpu.userspace = null;
+      vcpu.tickLimit = Number.POSITIVE_INFINITY;
+      const exits: number[] = [];
+      for (let i = 0; i < 5; i++) exits.push(vcpu.kvmRun(), vcpu.run.exit_reason, vcpu.run.io.port);
+      vcpu.userspace = bus;
+      expect(exits.slice(0, 3)).toEqual([0, KVM_EXIT_IO, 0x300]);
+      return [exits, board.run(600)];
+    });
+  });
+
+  it('may attach a trace while it is asked: the next access is in it', () => {
+    const seen = onBoth(LOOP, (board) => {
+      const { vcpu } = board;
+      const counter = new AccessCounter();
+      const bus = vcpu.userspace;
+      let writes = 0;
+      if (bus !== null) {
+        const device = bus.deviceFor?.(0x300, 1) ?? null;
+        const write = device?.write.bind(device);
+        if (device !== null && write !== undefined)
+          device.write = (...args) => {
+            if (++writes === 200) vcpu.trace = counter;
+            return write(...args);
+          };
+      }
+      board.run(5_000);
+      vcpu.trace = null;
+      return [writes, counter.ports().map(({ port, out }) => [port, out.count])];
+    });
+    // Observed accesses go to the bus, which knows this port as nobody’s without asking the stand-in.
+    expect(seen).toEqual([200, [[0x300, 200]]]);
+  });
+});
+
+describe('flags that one branch hands on', () => {
+  it('are not those of the other branch', () => {
+    // a: inc cx; cmp cx,dx; je t; h: mov [3000h],al; add si,1; cmp si,di; jb h; jmp a; t: sub ax,1; mov bx,ax; cli; hlt
+    onBoth(
+      'ba5000 bf0800 31c9 41 39d1 740f a20030 83c601 39fe 72f6 31f6 ebec 90 83e801 89c3 fa f4',
+      (board) => board.run(20_000),
+    );
   });
 });

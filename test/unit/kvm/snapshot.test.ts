@@ -368,7 +368,7 @@ describe('what a snapshot holds', () => {
 
   it.each<[string, string[]]>([
     ['cpu/cpu.ts', ['a20Mask']],
-    ['kvm/vcpu.ts', ['trace', 'userspaceMmio']],
+    ['kvm/vcpu.ts', ['trace', 'userspace', 'userspaceMmio']],
     ['kvm/vm.ts', ['trace', 'hooks', 'isClosed']],
   ])('%s hides no state in private fields', (file, wiring) => {
     const text = readFileSync(new URL(`../../../src/${file}`, import.meta.url), 'utf8');
