@@ -4,7 +4,8 @@
  *
  *     npm run soak [-- INSTRUCTIONS [SEED]]
  */
-import { RANDOM_CODE_MODES, RandomCode } from '../dist/fuzz/random-code.js';
+import { RandomCode } from '../dist/fuzz/random-code.js';
+import { RANDOM_CODE_MODES } from '../dist/fuzz/random-code-mode.js';
 
 const INSTRUCTIONS = Number(process.argv[2] ?? 100_000_000);
 const SEED = Number(process.argv[3] ?? 1);

@@ -4,3 +4,6 @@
 export class BenchFailure extends Error {
   override readonly name = 'BenchFailure';
 }
+
+/** pio86 itself did not get to the end: a finding, not a thing that is absent. */
+export class Pio86Failure extends BenchFailure {}

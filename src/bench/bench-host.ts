@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EmulatorError } from '../errors.ts';
-import { BenchFailure } from './bench-failure.ts';
+import { Pio86Failure } from './bench-failure.ts';
 import type { Job, JobResult } from './jobs/job.ts';
 import type { Rom } from './rom-image.ts';
 import { type BenchClock, type ProcessResult, runProcess } from './run-process.ts';
@@ -72,7 +72,7 @@ export class BenchHost {
   async pio86(args: readonly string[], codes: readonly number[] = [0], root = ROOT): Promise<ProcessResult> {
     const result = await this.run(process.execPath, [join(root, 'dist/bin/main.js'), ...args]);
     if (!codes.includes(result.status ?? -1)) {
-      throw new BenchFailure(`pio86 ${args[0]}: exit code ${result.status}: ${lastLine(result.stderr)}`);
+      throw new Pio86Failure(`pio86 ${args[0]}: exit code ${result.status}: ${lastLine(result.stderr)}`);
     }
     return result;
   }
@@ -82,7 +82,7 @@ export class BenchHost {
     const { signal } = this.options;
     const args = [join(root, 'dist/bench/child.js'), JSON.stringify(job)];
     const result = await runProcess(process.execPath, args, { clock: 'wall', signal, cwd: this.dir });
-    if (result.status !== 0) throw new BenchFailure(`${job.kind}: ${lastLine(result.stderr)}`);
+    if (result.status !== 0) throw new Pio86Failure(`${job.kind}: ${lastLine(result.stderr)}`);
     return JSON.parse(result.stdout) as JobResult;
   }
 

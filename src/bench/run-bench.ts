@@ -1,12 +1,18 @@
 /** `pio86 bench`: measures the benchmarks that are asked for, pio86 and its peers in turn. */
 import { cpus } from 'node:os';
-import { BenchFailure } from './bench-failure.ts';
+import { BenchFailure, Pio86Failure } from './bench-failure.ts';
 import { BenchHost, type BenchHostOptions } from './bench-host.ts';
 import type { Benchmark, Sampler } from './benchmark.ts';
 import type { Peer } from './peers/peer.ts';
-import { choosePeers, findPeers, PEERS, type Skipped } from './peers/peers.ts';
+import { choosePeers, findPeers, PEERS } from './peers/peers.ts';
 import { type Baseline, compareWithBaseline } from './report/baseline.ts';
-import { BENCH_SCHEMA_VERSION, type BenchReport, type BenchRow, benchRow } from './report/report.ts';
+import {
+  BENCH_SCHEMA_VERSION,
+  type BenchReport,
+  type BenchRow,
+  benchRow,
+  type LeftOut,
+} from './report/report.ts';
 import { chooseBenchmarks } from './suite/suite.ts';
 
 /** What the command line says. */
@@ -40,16 +46,10 @@ function machineLine(): string {
   return `${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, Node ${process.version}`;
 }
 
-/** Something went wrong with one benchmark or peer: the others go on. */
-function failureText(error: unknown): string {
-  if (error instanceof BenchFailure) return error.message;
-  throw error;
-}
-
 class Bench {
   readonly #host: BenchHost;
   readonly #options: BenchOptions;
-  readonly skipped: Skipped[] = [];
+  readonly skipped: LeftOut[] = [];
 
   constructor(host: BenchHost, options: BenchOptions) {
     this.#host = host;
@@ -57,8 +57,19 @@ class Bench {
   }
 
   skip(name: string, why: string): void {
-    this.skipped.push({ name, why });
+    this.skipped.push({ name, why, isFailure: false });
     this.#options.note(`${name}: left out: ${why}`);
+  }
+
+  /** One benchmark or peer drops out, the others go on. @throws what is no BenchFailure. */
+  #drop(name: string, error: unknown): void {
+    if (!(error instanceof BenchFailure)) throw error;
+    if (!(error instanceof Pio86Failure)) {
+      this.skip(name, error.message);
+      return;
+    }
+    this.skipped.push({ name, why: error.message, isFailure: true });
+    this.#options.note(`${name}: failed: ${error.message}`);
   }
 
   async row(benchmark: Benchmark, peers: readonly Peer[]): Promise<BenchRow | null> {
@@ -86,7 +97,7 @@ class Bench {
       try {
         all.push({ name, sample: await benchmark.prepare(this.#host, peer), values: [] });
       } catch (error) {
-        this.skip(peer === null ? benchmark.name : `${benchmark.name} (${name})`, failureText(error));
+        this.#drop(peer === null ? benchmark.name : `${benchmark.name} (${name})`, error);
         if (peer === null) return [];
       }
     }
@@ -99,7 +110,7 @@ class Bench {
       contender.values.push(await contender.sample());
     } catch (error) {
       contender.sample = null;
-      this.skip(`${benchmark.name} (${contender.name})`, failureText(error));
+      this.#drop(`${benchmark.name} (${contender.name})`, error);
     }
   }
 }
@@ -125,7 +136,8 @@ async function measure(
     );
     if (row !== null) rows.push(row);
   }
-  if (rows.length === 0) throw new BenchFailure('nothing could be measured');
+  const hasFailed = bench.skipped.some(({ isFailure }) => isFailure);
+  if (rows.length === 0 && !hasFailed) throw new BenchFailure('nothing could be measured');
   return {
     schemaVersion: BENCH_SCHEMA_VERSION,
     command: 'bench',

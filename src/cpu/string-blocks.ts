@@ -7,10 +7,10 @@
  */
 import { type Insn, REP_F3, SEG_ES } from '../decoder/insn.ts';
 import { Op } from '../decoder/op.ts';
-import { elementsInPage, isPlainRam, plainAddress } from './access.ts';
 import type { Cpu } from './cpu.ts';
 import { setFlagsSub, signExtend } from './flags.ts';
 import { readReg, writeReg } from './operand.ts';
+import { elementsInPage, isPlainRam, plainAddress } from './plain-ram.ts';
 import { EAX, ECX, EDI, ESI } from './registers.ts';
 
 /** Below this many iterations a block is not worth its checks. */

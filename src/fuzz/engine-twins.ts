@@ -7,29 +7,23 @@ import { boardDifferences, registersAreEqual } from '../boards/differences.ts';
 import { createPcBoard } from '../boards/pc.ts';
 import { setEflags } from '../cpu/flags.ts';
 import { privilegeChanged } from '../cpu/privilege.ts';
-import { AR_REAL_CODE, AR_REAL_DATA, X86_EFLAGS_VM } from '../cpu/registers.ts';
-import { SEG_CS, SEG_LDTR, SEG_SS, SEG_TR } from '../decoder/insn.ts';
+import { X86_EFLAGS_VM } from '../cpu/registers.ts';
 import type { JitOptions } from '../jit/engine.ts';
 import { KVM_IRQCHIP_PIC_MASTER } from '../uapi/kvm.ts';
 import { assembleItems, type EngineProgram } from './engine-program.ts';
 import {
   CODE,
   CODE0,
-  CODE3,
   DATA,
-  GDT,
-  GDT_LIMIT,
   IDT,
-  PAGE_DIRECTORY,
   PAGE_TABLE,
   PRESENT_RW_USER,
   RAM_BYTES,
   STACK,
   TSS,
-  TSS_LIMIT,
-  TSS_SELECTOR,
   tablesImage,
 } from './random-code-layout.ts';
+import { enterMode } from './random-code-mode.ts';
 
 /** 1 M ticks a second: the PIT's shortest period is 200 ticks. */
 const TICKS_A_SECOND = 1_000_000;
@@ -39,13 +33,6 @@ const TIMER_HANDLER_REAL = 0x620;
 /** push eax; mov al,0x20; out 0x20,al; pop eax; iret */
 const TIMER_CODE = [0x50, 0xb0, 0x20, 0xe6, 0x20, 0x58, 0xcf];
 const IO_BITMAP = 104;
-const CR0_PE_ET = 0x11;
-const CR0_REAL = 0x10;
-const CR0_PAGED = 0x8001_0011 | 0;
-const AR_FLAT_CODE = 0xc09b;
-const AR_FLAT_DATA = 0xc093;
-const AR_16 = 0xff;
-const DPL3 = 0x60;
 
 /** Never tired of functions, and of a page only when a program changes itself over and over. */
 const EAGER: JitOptions = { threshold: 2, maxDeaths: 12, maxFunctions: Number.POSITIVE_INFINITY };
@@ -116,17 +103,12 @@ class Twin {
   #load(program: EngineProgram): void {
     const { mode, isPaged } = program;
     const { cpu } = this.board.vcpu;
-    cpu.reset();
-    cpu.cr0 = mode === 'real' ? CR0_REAL : isPaged ? CR0_PAGED : CR0_PE_ET;
-    cpu.cr3 = PAGE_DIRECTORY;
-    cpu.cr4 = program.cr4;
-    cpu.gdtBase = GDT;
-    cpu.gdtLimit = GDT_LIMIT;
-    cpu.idtBase = mode === 'real' ? 0 : IDT;
-    cpu.idtLimit = mode === 'real' ? 0x3ff : 0x7ff;
-    for (let seg = 0; seg < 6; seg++) this.#loadSegment(seg, program);
-    cpu.setSegment(SEG_TR, TSS_SELECTOR, TSS, TSS_LIMIT, 0x8b);
-    cpu.setSegment(SEG_LDTR, 0x30, GDT, GDT_LIMIT, 0x82);
+    enterMode(cpu, {
+      mode: mode === 'user32' ? 'prot32' : mode,
+      isPaged,
+      isLevel3: mode === 'user32',
+      cr4: program.cr4,
+    });
     const isFlat = mode === 'prot32' || mode === 'user32';
     for (let i = 0; i < 8; i++) cpu.gpr[i] = program.gpr[i];
     if (isFlat) cpu.gpr[4] += STACK;
@@ -134,23 +116,6 @@ class Twin {
     setEflags(cpu, program.eflags | (mode === 'v86' ? X86_EFLAGS_VM : 0));
     privilegeChanged(cpu);
     cpu.flushTlb();
-  }
-
-  #loadSegment(seg: number, { mode }: EngineProgram): void {
-    const { cpu } = this.board.vcpu;
-    const isCode = seg === SEG_CS;
-    const base = isCode ? CODE : seg === SEG_SS ? STACK : DATA;
-    if (mode === 'real') {
-      cpu.setSegment(seg, base >>> 4, base, 0xffff, isCode ? AR_REAL_CODE : AR_REAL_DATA);
-    } else if (mode === 'v86') {
-      cpu.setSegment(seg, base >>> 4, base, 0xffff, AR_REAL_DATA | DPL3);
-    } else {
-      const is16 = mode === 'prot16';
-      const isLevel3 = mode === 'user32';
-      const attr = (isCode ? AR_FLAT_CODE : AR_FLAT_DATA) | (isLevel3 ? DPL3 : 0);
-      const selector = (isCode ? CODE0 : CODE0 + 8) + (isLevel3 ? CODE3 - CODE0 : 0);
-      cpu.setSegment(seg, selector, is16 ? base : 0, is16 ? 0xffff : 0xffff_ffff, is16 ? attr & AR_16 : attr);
-    }
   }
 }
 

@@ -10,8 +10,7 @@ import { setEflags } from '../cpu/flags.ts';
 import { runGuest } from '../cpu/interpreter.ts';
 import { GuestMemory } from '../cpu/memory.ts';
 import { privilegeChanged } from '../cpu/privilege.ts';
-import { AR_REAL_CODE, AR_REAL_DATA, EFLAGS_MASK, ESP, X86_EFLAGS_VM } from '../cpu/registers.ts';
-import { SEG_CS, SEG_LDTR, SEG_SS, SEG_TR } from '../decoder/insn.ts';
+import { EFLAGS_MASK, ESP, X86_EFLAGS_VM } from '../cpu/registers.ts';
 import {
   EXIT_REASON_CPUID,
   EXIT_REASON_EPT_VIOLATION,
@@ -23,42 +22,19 @@ import {
 import { Prng } from './prng.ts';
 import {
   CODE,
-  CODE0,
-  CODE3,
   DATA,
-  GDT,
-  GDT_LIMIT,
-  IDT,
-  PAGE_DIRECTORY,
   PAGE_TABLE,
   PRESENT_RW_USER,
   RAM_BYTES,
   STACK,
   TABLES_END,
-  TSS,
-  TSS_LIMIT,
-  TSS_SELECTOR,
   tablesImage,
 } from './random-code-layout.ts';
-
-/** The modes in which programs start. */
-export const RANDOM_CODE_MODES = ['real', 'prot16', 'prot32', 'v86'] as const;
-/** One of {@link RANDOM_CODE_MODES}. */
-export type RandomCodeMode = (typeof RANDOM_CODE_MODES)[number];
+import { enterMode, type RandomCodeMode } from './random-code-mode.ts';
 
 /** Random bytes of one program; what lies behind it is left from the others. */
 const PROGRAM_BYTES = 512;
-const CR0_ET = 0x10;
-const CR0_PE_ET = 0x11;
-/** PG, WP, PE, ET */
-const CR0_PAGED = 0x8001_0011 | 0;
 const IOPL_AND_STATUS = 0x3cd7;
-/** Flat segments of level 0; level 3 adds its DPL. */
-const AR_FLAT_CODE = 0xc09b;
-const AR_FLAT_DATA = 0xc093;
-/** The same with 16 bits and byte granularity. */
-const AR_16 = 0xff;
-const DPL3 = 0x60;
 /** CR4 values to start with: none, PSE, PGE, VME and PVI, DE. */
 const CR4_VALUES = [0, 0, 0x10, 0x80, 0x03, 0x08] as const;
 
@@ -148,20 +124,10 @@ export class RandomCode {
   #load(mode: RandomCodeMode, isPaged: boolean): void {
     const random = this.#random;
     const { cpu } = this;
-    cpu.reset();
     const isFlat = mode === 'prot32';
-    const isProtected = mode !== 'real';
-    cpu.cr0 = isPaged ? CR0_PAGED : isProtected ? CR0_PE_ET : CR0_ET;
-    cpu.cr3 = PAGE_DIRECTORY;
-    cpu.cr4 = random.pick(CR4_VALUES);
-    cpu.gdtBase = GDT;
-    cpu.gdtLimit = GDT_LIMIT;
-    cpu.idtBase = isProtected ? IDT : 0;
-    cpu.idtLimit = isProtected ? 0x7ff : 0x3ff;
-    const isLevel3 = mode === 'v86' || (isProtected && random.oneIn(2));
-    for (let seg = 0; seg < 6; seg++) this.#loadSegment(seg, mode, isLevel3);
-    cpu.setSegment(SEG_TR, TSS_SELECTOR, TSS, TSS_LIMIT, 0x8b);
-    cpu.setSegment(SEG_LDTR, 0x30, GDT, GDT_LIMIT, 0x82);
+    const cr4 = random.pick(CR4_VALUES);
+    const isLevel3 = mode === 'v86' || (mode !== 'real' && random.oneIn(2));
+    enterMode(cpu, { mode, isPaged, isLevel3, cr4 });
     for (let i = 0; i < 8; i++) cpu.gpr[i] = this.#register(isFlat);
     cpu.gpr[ESP] = (isFlat ? STACK : 0) + 0x8000 + random.below(64);
     cpu.eip = (isFlat ? CODE : 0) + random.below(PROGRAM_BYTES);
@@ -171,23 +137,6 @@ export class RandomCode {
     setEflags(cpu, (((random.next() & IOPL_AND_STATUS) | tf | vm) & EFLAGS_MASK) | 2);
     privilegeChanged(cpu);
     cpu.flushTlb();
-  }
-
-  #loadSegment(seg: number, mode: RandomCodeMode, isLevel3: boolean): void {
-    const { cpu } = this;
-    const isCode = seg === SEG_CS;
-    const base = isCode ? CODE : seg === SEG_SS ? STACK : DATA;
-    const level = isLevel3 ? DPL3 : 0;
-    if (mode === 'real') {
-      cpu.setSegment(seg, base >>> 4, base, 0xffff, isCode ? AR_REAL_CODE : AR_REAL_DATA);
-    } else if (mode === 'v86') {
-      cpu.setSegment(seg, base >>> 4, base, 0xffff, AR_REAL_DATA | DPL3);
-    } else {
-      const is16 = mode === 'prot16';
-      const attr = (isCode ? AR_FLAT_CODE : AR_FLAT_DATA) | level;
-      const selector = (isCode ? CODE0 : CODE0 + 8) + (isLevel3 ? CODE3 - CODE0 : 0);
-      cpu.setSegment(seg, selector, is16 ? base : 0, is16 ? 0xffff : 0xffff_ffff, is16 ? attr & AR_16 : attr);
-    }
   }
 
   /** Small, an address in memory, or anything. */

@@ -14,7 +14,6 @@
 import type { VirtualClock } from '../bus/clock.ts';
 import { KVM_IO_BUS_FUNCTIONS, type KvmIoBus, kvmIoBusGetFirstDev } from '../bus/io-bus.ts';
 import { IO_NOT_HANDLED, IO_NOTHING_STORED, type IoDevice } from '../bus/io-device.ts';
-import { elementsInPage, isPlainRam, plainAddress } from '../cpu/access.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import {
   INLINE_DONE,
@@ -26,6 +25,7 @@ import {
   type PortSite,
 } from '../cpu/inline-port-io.ts';
 import { PAGE_MASK, PAGE_SIZE } from '../cpu/memory.ts';
+import { elementsInPage, isPlainRam, plainAddress } from '../cpu/plain-ram.ts';
 import { CX, DI, ECX, EDI, ESI, SI, X86_EFLAGS_DF, X86_EFLAGS_RF } from '../cpu/registers.ts';
 import { type Insn, REP_NONE, SEG_ES } from '../decoder/insn.ts';
 import { readAheadCount } from '../emulate/em-io.ts';

@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { BenchReport } from '../../src/bench/report/report.ts';
 import { cli } from '../unit/cli/capture-io.ts';
@@ -42,6 +43,18 @@ describe('pio86 bench', () => {
   it('says by name what it leaves out', async () => {
     const { stderr } = await cli(['bench', 'test386']);
     expect(stderr).toContain('pio86: bench: test386: left out: PIO86_GUESTS does not name the folder');
+  });
+
+  it('ends with exit code 1 when pio86 itself breaks off, and measures the rest', async () => {
+    writeFileSync(folder.path('test386-64k.bin'), 'no ROM');
+    const argv = ['bench', 'start:node', 'test386', ...TINY, '--json'];
+    const env = { PIO86_GUESTS: dirname(folder.path('x')) };
+    const { exitCode, stdout, stderr } = await cli(argv, { env });
+    expect(stderr).toMatch(/^pio86: bench: test386 \(pio86\): failed: pio86 run: exit code \d+: /m);
+    const report = JSON.parse(stdout) as BenchReport;
+    expect(report.rows.map(({ name }) => name)).toEqual(['start:node']);
+    expect(report.skipped).toMatchObject([{ name: 'test386 (pio86)', isFailure: true }]);
+    expect(exitCode).toBe(1);
   });
 
   it('refuses a baseline that is none', async () => {

@@ -3,7 +3,8 @@
  * million instructions of them): none throws or runs past its budget, and the same seed runs the same.
  */
 import { describe, expect, it } from 'vitest';
-import { RANDOM_CODE_MODES, RandomCode } from '../../src/fuzz/random-code.ts';
+import { RandomCode } from '../../src/fuzz/random-code.ts';
+import { RANDOM_CODE_MODES } from '../../src/fuzz/random-code-mode.ts';
 
 const PROGRAMS = Number(process.env.PIO86_FUZZ_RUNS ?? 60);
 const TICKS = 1000;

@@ -32,6 +32,12 @@ export interface BenchRow extends Spread {
   readonly baseline?: { readonly median: number; readonly ratio: number };
 }
 
+/** What was left out of a run. */
+export interface LeftOut extends Skipped {
+  /** pio86 itself broke off: not a thing that is absent. */
+  readonly isFailure: boolean;
+}
+
 /** A whole run. */
 export interface BenchReport {
   readonly schemaVersion: typeof BENCH_SCHEMA_VERSION;
@@ -44,7 +50,7 @@ export interface BenchReport {
   readonly machine: string;
   readonly clock: BenchClock;
   readonly peers: readonly { readonly name: string; readonly version: string }[];
-  readonly skipped: readonly Skipped[];
+  readonly skipped: readonly LeftOut[];
   readonly rows: readonly BenchRow[];
 }
 

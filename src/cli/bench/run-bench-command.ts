@@ -77,7 +77,7 @@ async function measure(
   }
 }
 
-/** @returns the exit code: {@link EXIT_FINDING} for a slowdown beyond `--max-slowdown`. */
+/** @returns the exit code: {@link EXIT_FINDING} for a slowdown beyond `--max-slowdown`, and where pio86 itself has failed. */
 export async function runBenchCommand(
   context: CommandContext,
   names: readonly string[],
@@ -93,8 +93,8 @@ export async function runBenchCommand(
   if (report === null) return EXIT_SIGINT;
   out.write(`${options.json === true ? JSON.stringify(report) : reportText(report)}\n`);
   if (options.chart !== undefined) writeChart(options.chart, report);
-  if (options.maxSlowdown === undefined) return EXIT_OK;
-  const slow = slowdowns(report, options.maxSlowdown);
+  const slow = options.maxSlowdown === undefined ? [] : slowdowns(report, options.maxSlowdown);
   for (const line of slow) err.write(`pio86: bench: ${line}\n`);
-  return slow.length > 0 ? EXIT_FINDING : EXIT_OK;
+  const hasFailed = report.skipped.some(({ isFailure }) => isFailure);
+  return slow.length > 0 || hasFailed ? EXIT_FINDING : EXIT_OK;
 }
