@@ -191,6 +191,8 @@ export class InlinePio implements InlinePortIo {
       storeElement(data, at, size, value);
     }
     writePlain(cpu, ea, data, bytes);
+    // All at one instant; the last of its ticks is that of the last element.
+    this.clock.ticks += count - 1;
     cpu.inlineUserspaceExits++;
     this.#countEmulations(1);
     if (insn.addrMask === -1) {
@@ -260,15 +262,21 @@ function writePlain(cpu: Cpu, ea: number, data: Uint8Array, bytes: number): void
   for (let i = first; i < bytes; i++) ram[at + i] = data[i];
 }
 
-/** The exits that were spared count as exits: called behind every `runGuest`. */
-export function countInlineExits(vcpu: Vcpu): void {
+/**
+ * The exits that were spared count as exits: called behind every `runGuest`, before the clock moves on.
+ *
+ * @returns whether the last tick was such an exit's: what falls due there is found by KVM_RUN behind the exit, without another one.
+ */
+export function countInlineExits(vcpu: Vcpu): boolean {
   const { cpu, stat } = vcpu;
   const { inlineExits } = cpu;
-  if (inlineExits === 0) return;
+  if (inlineExits === 0) return false;
   stat.exits += inlineExits;
   stat.byReason[EXIT_REASON_IO_INSTRUCTION] += inlineExits;
   stat.io_exits += inlineExits;
   stat.userspace_io_exits += cpu.inlineUserspaceExits;
   cpu.inlineExits = 0;
   cpu.inlineUserspaceExits = 0;
+  // The clock stands where the last access was made.
+  return vcpu.kvm.clock.ticks + 1 === cpu.ticksAtEntry + cpu.retired;
 }

@@ -143,12 +143,12 @@ export function vcpuEnterGuest(vcpu: Vcpu): number {
   cpu.ticksAtEntry = clock.ticks;
   const nmis = cpu.pendingNmi;
   const reason = runGuest(cpu, left < MAX_BUDGET ? left | 0 : MAX_BUDGET);
+  const isBehindExit = countInlineExits(vcpu);
   clock.ticks = cpu.ticksAtEntry + cpu.retired;
-  countInlineExits(vcpu);
   stat.nmi_injections += nmis - cpu.pendingNmi;
   stat.nmi_window_exits += nmis - cpu.pendingNmi;
-  if (reason === EXIT_REASON_PREEMPTION_TIMER && clock.ticks < clock.nextDeadlineTick) {
-    // The end of a slice or a look at the boundary: nothing that a processor would show.
+  if (reason === EXIT_REASON_PREEMPTION_TIMER && (isBehindExit || clock.ticks < clock.nextDeadlineTick)) {
+    // The end of a slice, a look at the boundary, or an alarm that an exit has met: nothing that a processor would show.
     return 1;
   }
   stat.exits++;
