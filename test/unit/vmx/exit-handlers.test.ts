@@ -42,6 +42,32 @@ describe('HLT', () => {
   });
 });
 
+describe('RF', () => {
+  const RF = 0x1_0000;
+  it.each([
+    { code: 'f4', what: 'HLT', options: BARE },
+    { code: '0fa290', what: 'CPUID', options: BARE },
+    { code: 'e460', what: 'IN that userspace answers', options: BARE },
+    { code: 'e660', what: 'OUT that userspace takes', options: BARE },
+    { code: 'e440', what: 'IN that the kernel answers', options: {} },
+  ])('is clear behind $what', ({ code, options }) => {
+    const { vcpu } = realMachine(`${code}f4`, { eflags: RF | 2 }, options);
+    expect(vcpu.getRegs().eflags & RF).toBe(RF);
+    while (vcpu.run.exit_reason !== KVM_EXIT_HLT) expect(vcpu.kvmRun()).toBe(0);
+    expect(vcpu.getRegs().eflags & RF).toBe(0);
+  });
+
+  it('is clear behind HLT that an INS under way has stored in its own place', () => {
+    // REP INSB, the HLT goes where its first byte was.
+    const regs = { eflags: 2, ecx: 8, edi: CODE, edx: 0x60 };
+    const { vcpu } = realMachine('f36c', regs, BARE);
+    vcpu.forceEmulation = 1;
+    vcpu.userspace = { ...OPEN_BUS, read: () => 0xf4 };
+    while (vcpu.run.exit_reason !== KVM_EXIT_HLT) expect(vcpu.kvmRun()).toBe(0);
+    expect(vcpu.getRegs().eflags & RF).toBe(0);
+  });
+});
+
 describe('a triple fault', () => {
   it('is KVM_EXIT_SHUTDOWN, again and again', () => {
     const { vcpu } = realMachine('cd80');
