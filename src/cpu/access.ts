@@ -387,10 +387,23 @@ export function segmentedRead(cpu: Cpu, seg: number, off: number, size: number):
   return value;
 }
 
-/** The emulator's write of a memory operand (`segmented_write`). No data breakpoints either. */
+/** An element that lies across the end of a page. */
+const ELEMENT = new Uint8Array(4);
+
+/**
+ * The emulator's write of a memory operand (`segmented_write`). No data breakpoints either.
+ *
+ * KVM: what lies across the end of a page is written in two pieces (`emulator_read_write`), the first one whatever the second
+ * page says; a processor would write nothing.
+ */
 export function segmentedWrite(cpu: Cpu, seg: number, off: number, size: number, value: number): void {
-  storeSized(cpu, seg, off, size, value);
-  cpu.debug.hits = 0;
+  if (((cpu.segBase[seg] + off) & PAGE_MASK) <= PAGE_SIZE - size) {
+    storeSized(cpu, seg, off, size, value);
+    cpu.debug.hits = 0;
+    return;
+  }
+  for (let i = 0; i < size; i++) ELEMENT[i] = value >>> (8 * i);
+  segmentedWriteBlock(cpu, seg, off, ELEMENT, 0, size);
 }
 
 /**

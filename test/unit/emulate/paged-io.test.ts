@@ -16,6 +16,7 @@ const FRAME = 0x4_0000;
 const PF = 14;
 const GP = 13;
 const RF = 0x1_0000;
+const DF = 0x400;
 
 /** Counts what it is asked for. */
 class Port implements IoDevice {
@@ -129,6 +130,22 @@ describe('INS', () => {
     ]);
     expect(machine.vcpu.getRegs()).toMatchObject({ ecx: 4, edi: DATA + 0xff8 });
   });
+
+  it.each([
+    ['without REP', '6d', 0],
+    ['downwards', 'f36d', DF],
+  ])(
+    'a single element %s that crosses into a page that is not there has stored its first part',
+    (_how, code, flags) => {
+      const machine = pagedMachine(code, { ecx: 1, edi: DATA + 0xffd, eflags: 2 | flags });
+      const [error, eip] = fault(machine, PF);
+      expect([error, eip]).toEqual([2, CODE]);
+      expect(machine.vcpu.getSregs().cr2).toBe(DATA + 0x1000);
+      // KVM writes what is in the first page before it looks at the second one.
+      expect([...machine.vm.memory.ram.subarray(FRAME + 0xffc, FRAME + 0x1000)]).toEqual([0, 1, 0, 0]);
+      expect(machine.vcpu.getRegs()).toMatchObject({ ecx: 1, edi: DATA + 0xffd });
+    },
+  );
 
   it('into a read-only page is #PF with the protection bit', () => {
     const machine = pagedMachine('6c', { edi: DATA });
