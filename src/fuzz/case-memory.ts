@@ -1,23 +1,22 @@
 /**
  * What lies in the RAM of the machine that runs string-io cases: random bytes, exception handlers for real mode, and
- * above everything that a case's segments reach the tables of protected mode.
+ * above everything that a case's segments reach the tables of protected mode (`case-layout.ts`).
  *
  * Intel SDM vol. 3A, “Interrupt Descriptor Table”, “Task-State Segment (TSS)”; vol. 1, “I/O Permission Bit Map”.
  */
+import {
+  CASE_RAM_BYTES,
+  CASE_TSS_BYTES,
+  ESP0,
+  GDT_BASE,
+  HANDLERS,
+  IDT_BASE,
+  TSS_BASE,
+  TSS_IO_MAP_BASE,
+} from './case-layout.ts';
+import { pagingBytes } from './case-paging.ts';
 import { Prng } from './prng.ts';
-import { CASE_RAM_BYTES, CASE_TSS_BYTES, type StringIoCase } from './string-io-case.ts';
-
-/** 256 interrupt gates. */
-export const IDT_BASE = CASE_RAM_BYTES + 0x1000;
-export const IDT_LIMIT = 0x7ff;
-export const GDT_BASE = CASE_RAM_BYTES + 0x1800;
-export const GDT_LIMIT = 0x17;
-const HANDLERS = CASE_RAM_BYTES + 0x1900;
-/** The stack of privilege level 0 grows down from here. */
-const ESP0 = CASE_RAM_BYTES + 0x3000;
-export const TSS_BASE = CASE_RAM_BYTES + 0x3000;
-/** All RAM of the machine. */
-export const MACHINE_RAM_BYTES = TSS_BASE + CASE_TSS_BYTES;
+import type { StringIoCase } from './string-io-case.ts';
 
 /** Selectors of the handlers: flat, 32 bits. */
 const HANDLER_CS = 8;
@@ -30,8 +29,6 @@ const RAM_SEED = 0x70_696f;
 
 const TSS_ESP0 = 4;
 const TSS_SS0 = 8;
-/** Offset of the I/O map base in a 32-bit TSS. */
-export const TSS_IO_MAP_BASE = 102;
 /** Flat 32-bit code and data, accessed. */
 const CODE_DESCRIPTOR = [0xff, 0xff, 0, 0, 0, 0x9b, 0xcf, 0];
 const DATA_DESCRIPTOR = [0xff, 0xff, 0, 0, 0, 0x93, 0xcf, 0];
@@ -58,7 +55,10 @@ export function fillCaseMemory(ram: Uint8Array): void {
   ram.set(bytesOf(HANDLER_SS), TSS_BASE + TSS_SS0);
 }
 
-/** The bytes that a case puts into this RAM: its code with a HLT behind it, its TSS. As address, byte, address, byte… */
+/**
+ * The bytes that a case puts into this RAM: its code with a HLT behind it, its TSS, its page tables. As address, byte, address,
+ * byte…
+ */
 export function caseBytes(test: StringIoCase): number[] {
   const bytes: number[] = [];
   let at = test.segments.cs.selector * 16 + test.registers.eip;
@@ -73,6 +73,7 @@ export function caseBytes(test: StringIoCase): number[] {
     if (offset < CASE_TSS_BYTES) map.set(offset, (map.get(offset) ?? 0) | (1 << (port & 7)));
   }
   for (const [offset, bits] of map) bytes.push(TSS_BASE + offset, bits);
+  if (test.paging !== null) bytes.push(...pagingBytes(test.paging));
   return bytes;
 }
 

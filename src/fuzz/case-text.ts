@@ -4,6 +4,7 @@
  */
 import { disassemble } from '../decoder/disassemble.ts';
 import { EmulatorError } from '../errors.ts';
+import { type PagingText, pagingFromText, pagingLines } from './case-paging-text.ts';
 import {
   CASE_MODES,
   CASE_REGISTERS,
@@ -52,6 +53,7 @@ export function caseToText(test: StringIoCase, seed: number, run: number): strin
     lines.push(`tss=limit ${hex(limit)} map ${hex(ioMapBase)}`);
     for (const port of denied) lines.push(`denied=${hex(port)}`);
   }
+  if (test.paging !== null) lines.push(...pagingLines(test.paging));
   for (const { base, len, behaviour } of test.devices) lines.push(`device=${hex(base)}+${len} ${behaviour}`);
   return lines;
 }
@@ -65,6 +67,7 @@ export function caseFromText(text: string): StringIoCase {
   const code: number[][] = [];
   const devices: CaseDevice[] = [];
   const denied: number[] = [];
+  const paging: PagingText = { line: null, directory: [], pages: [] };
   for (const [i, raw] of text.split('\n').entries()) {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) continue;
@@ -75,6 +78,9 @@ export function caseFromText(text: string): StringIoCase {
     if (name === 'code') code.push(parseCode(value, i + 1));
     else if (name === 'device') devices.push(parseDevice(value, i + 1));
     else if (name === 'denied') denied.push(parsePort(value, i + 1));
+    else if (name === 'paging') paging.line = value;
+    else if (name === 'directory') paging.directory.push(value);
+    else if (name === 'page') paging.pages.push(value);
     else values.set(name, value);
   }
   choice(values, 'target', [TARGET]);
@@ -83,6 +89,7 @@ export function caseFromText(text: string): StringIoCase {
     mode,
     cpl: values.has('cpl') ? (choice(values, 'cpl', ['0', '3']) === '3' ? 3 : 0) : 0,
     tss: parseTss(values, denied),
+    paging: pagingFromText(paging),
     path: choice(values, 'path', ['fast', 'forced']),
     userspace: choice(values, 'userspace', CASE_USERSPACES),
     code,

@@ -5,10 +5,11 @@
  * Cases come in families: sixty-four in a row share the code, the ports and the segments and differ in the registers.
  * Any of them is a function of the seed and its number alone.
  */
+import { CASE_RAM_BYTES } from './case-layout.ts';
+import { aliasOffset, generatePaging, listedPageOffset, type PagingAlias } from './generate-paging.ts';
 import { Prng } from './prng.ts';
 import {
   CASE_FLAGS,
-  CASE_RAM_BYTES,
   type CaseDevice,
   type CaseMode,
   type CaseSegment,
@@ -37,6 +38,8 @@ type Family = Omit<StringIoCase, 'registers' | 'portSeed'> & {
   readonly eip: number;
   readonly port: number;
   readonly isAddr32: boolean;
+  /** Linear addresses where a large page shows the RAM again. */
+  readonly alias: PagingAlias | null;
 };
 
 /** The cases of one seed. */
@@ -67,12 +70,13 @@ export class CaseSource {
 }
 
 function member(random: Prng, family: Family): StringIoCase {
-  const { mode, cpl, tss, path, userspace, code, devices, segments, eip, port, isAddr32 } = family;
+  const { mode, cpl, tss, paging, path, userspace, code, devices, segments, eip, port, isAddr32 } = family;
   const isReal = mode === 'real';
   return {
     mode,
     cpl,
     tss,
+    paging,
     path,
     userspace,
     code,
@@ -83,8 +87,8 @@ function member(random: Prng, family: Family): StringIoCase {
       ebx: random.next(),
       ecx: counter32(random, isAddr32),
       edx: corner32(random, random.oneIn(4) ? (port + random.below(9) - 4) & 0xffff : port),
-      esi: corner32(random, offset(random)),
-      edi: corner32(random, offset(random)),
+      esi: index32(random, family, segments.ds),
+      edi: index32(random, family, segments.es),
       ebp: random.next(),
       esp: isReal ? corner32(random, 0x400 + random.below(0xfc00)) : 0x400 + random.below(0xfc00),
       eip,
@@ -101,21 +105,21 @@ function generateFamily(random: Prng): Family {
   const mode = modeOf(random);
   const kind = random.below(8);
   const ports = portsOf(code, port);
-  return {
+  const family = {
     mode,
-    cpl: mode === 'v86' ? 3 : mode !== 'real' && !random.oneIn(3) ? 3 : 0,
+    cpl: privilege(random, mode),
     tss: tss(random, ports),
-    path: random.oneIn(2) ? 'fast' : 'forced',
-    userspace: kind < 2 ? 'bus' : kind === 2 ? 'move' : 'exit',
+    path: random.oneIn(2) ? ('fast' as const) : ('forced' as const),
+    userspace: kind < 2 ? ('bus' as const) : kind === 2 ? ('move' as const) : ('exit' as const),
     code,
     devices: devices(random, ports),
     segments: {
-      cs: { selector: random.below(0x1_0000), limit: 0xffff, access: 'rw' },
+      cs: { selector: random.below(0x1_0000), limit: 0xffff, access: 'rw' as const },
       ds: segment(random, mode),
       es: segment(random, mode),
       fs: segment(random, mode),
       gs: segment(random, mode),
-      ss: { selector: random.below(0x1_0000), limit: 0xffff, access: 'rw' },
+      ss: { selector: random.below(0x1_0000), limit: 0xffff, access: 'rw' as const },
     },
     // Now and then the code runs into the end of its segment.
     eip: random.oneIn(16) ? 0xfff0 + random.below(16) : random.below(0xff00),
@@ -123,6 +127,14 @@ function generateFamily(random: Prng): Family {
     // Somewhere in the code (E)CX may be ECX.
     isAddr32: code.some((bytes) => bytes.includes(ADDRESS_SIZE) !== (mode === 'prot32')),
   };
+  // Two of three where paging is possible: a fifth of all.
+  if (mode === 'real' || random.oneIn(3)) return { ...family, paging: null, alias: null };
+  const { paging, alias, segments } = generatePaging(random, family.segments, family.eip, mode === 'v86');
+  return { ...family, paging, segments, alias: family.isAddr32 ? alias : null };
+}
+
+function privilege(random: Prng, mode: CaseMode): 0 | 3 {
+  return mode === 'v86' || (mode !== 'real' && !random.oneIn(3)) ? 3 : 0;
 }
 
 function insnCount(random: Prng): number {
@@ -163,6 +175,13 @@ function instruction(random: Prng): number[] {
 function corner32(random: Prng, low: number): number {
   const upper = random.oneIn(8) ? random.below(0x1_0000) : 0;
   return upper * 0x1_0000 + low;
+}
+
+/** An offset near the ends of things: of a large page, of a page that the page tables treat otherwise, of any. */
+function index32(random: Prng, { alias, paging }: Family, segment: CaseSegment): number {
+  if (alias !== null && random.oneIn(2)) return aliasOffset(random, alias, segment);
+  const listed = paging === null || random.oneIn(3) ? -1 : listedPageOffset(random, paging, segment);
+  return corner32(random, listed < 0 ? offset(random) : listed);
 }
 
 /** The upper half of ECX is mostly zero where it counts: such a REP runs to the end of a segment. */

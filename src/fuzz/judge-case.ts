@@ -4,9 +4,11 @@
  */
 import type { AccessLog } from './access-log.ts';
 import { caseBytes, endOfCode } from './case-memory.ts';
+import { type PagingRegisters, pagingRegisters } from './case-paging.ts';
 import type { StringIoWitness } from './oracle/string-io-witness.ts';
 import { PortWorld } from './port-world.ts';
-import { ReferenceModel, type ReferenceSegment, type ReferenceState } from './reference-model.ts';
+import { ReferenceModel } from './reference-model.ts';
+import type { ReferenceSegment, ReferenceState } from './reference-state.ts';
 import {
   CASE_REGISTERS,
   CASE_SEGMENTS,
@@ -92,6 +94,7 @@ export class StringIoJudge {
   /** The last case that was set up. Cases of a family share their bytes. */
   #last: StringIoCase | null = null;
   #segments: ModelSegments;
+  #paging: PagingRegisters | null = null;
   #isMemoryEqual = false;
 
   readonly witness: StringIoWitness | null;
@@ -123,6 +126,7 @@ export class StringIoJudge {
       witness?.setUp(this.#memory.model.bytes);
       this.#last = test;
       this.#segments = modelSegments(test);
+      this.#paging = test.paging === null ? null : pagingRegisters(test.paging);
     }
     if (registersProblem(test) !== null) return NOT_JUDGED;
     this.#isMemoryEqual = false;
@@ -177,7 +181,14 @@ export class StringIoJudge {
     state.gs = segments.gs;
     state.ss = segments.ss;
     const moveTo = test.userspace === 'move' ? endOfCode(test) : -1;
-    this.#model.begin({ mode, cpl, tssLimit: tss.limit, isForced: test.path === 'forced', moveTo });
+    this.#model.begin({
+      mode,
+      cpl,
+      tssLimit: tss.limit,
+      isForced: test.path === 'forced',
+      moveTo,
+      paging: this.#paging,
+    });
   }
 
   /** Everything but memory. */
@@ -186,6 +197,7 @@ export class StringIoJudge {
     if (got.end !== 'HLT' || !this.#expectedPorts.log.equals(this.#ports.log)) return false;
     const { selectors } = got;
     return (
+      state.cr2 === got.cr2 &&
       areSameRegisters(state, got.registers) &&
       state.cs.selector === selectors[0] &&
       state.ds.selector === selectors[1] &&
@@ -208,6 +220,7 @@ export class StringIoJudge {
         differences.push(`${name}: expected ${hex(state[name])}, got ${hex(got.registers[name])}`);
       }
     }
+    if (state.cr2 !== got.cr2) differences.push(`cr2: expected ${hex(state.cr2)}, got ${hex(got.cr2)}`);
     for (const [i, name] of CASE_SEGMENTS.entries()) {
       const { selector } = state[name];
       if (selector !== got.selectors[i])

@@ -7,7 +7,7 @@ import { IO_NOT_HANDLED, IO_NOTHING_STORED, type IoDevice, type IoSize } from '.
 import type { UserspaceBus } from '../emulate/kvm-vcpu.ts';
 import { AccessLog, KERNEL_READ, KERNEL_WRITE, USER_READ, USER_WRITE } from './access-log.ts';
 import { Prng } from './prng.ts';
-import type { ReferencePorts } from './reference-model.ts';
+import type { ReferencePorts } from './reference-read-ahead.ts';
 import type { CaseDevice, StringIoCase } from './string-io-case.ts';
 
 /** A `flaky` device declines every so many accesses. */

@@ -2,14 +2,15 @@
  * Makes a failing case small: fast-check knows how to shrink every part of it; the judge says whether a smaller case
  * still fails.
  */
+
 import type { Arbitrary } from 'fast-check';
+import { CASE_TSS_BYTES, MACHINE_RAM_BYTES } from './case-layout.ts';
+import { CASE_PAGES, PAGING_FORMATS } from './case-paging.ts';
 import {
   CASE_FLAGS,
   CASE_MODES,
-  CASE_RAM_BYTES,
   CASE_REGISTERS,
   CASE_SEGMENTS,
-  CASE_TSS_BYTES,
   CASE_USERSPACES,
   DEVICE_BEHAVIOURS,
   FIXED_FLAGS,
@@ -47,7 +48,7 @@ export async function shrinkCase(
   );
   const segment = fc.record({
     selector: fc.integer({ min: 0, max: 0xffff }),
-    limit: fc.integer({ min: 0, max: CASE_RAM_BYTES }),
+    limit: fc.integer({ min: 0, max: 0xffff_ffff }),
     access: fc.constantFrom('rw', 'ro', 'null'),
   });
   const segments = Object.fromEntries(CASE_SEGMENTS.map((name) => [name, segment]));
@@ -57,6 +58,18 @@ export async function shrinkCase(
     behaviour: fc.constantFrom(...DEVICE_BEHAVIOURS),
   });
   const insn = fc.array(fc.integer({ min: 0, max: 0xff }), { maxLength: MAX_INSN });
+  const flags12 = fc.nat(0xfff);
+  const frame = fc.nat(CASE_PAGES - 1);
+  const paging = fc.record({
+    format: fc.constantFrom(...PAGING_FORMATS),
+    pse: fc.boolean(),
+    wp: fc.boolean(),
+    flags: flags12,
+    directory: fc.array(fc.record({ index: fc.nat(1023), frame, flags: flags12 }), { maxLength: 64 }),
+    pages: fc.array(fc.record({ page: fc.nat(MACHINE_RAM_BYTES >> 12), frame, flags: flags12 }), {
+      maxLength: 64,
+    }),
+  });
   const parts = fc.record({
     mode: fc.constantFrom(...CASE_MODES),
     cpl: fc.constantFrom(0, 3),
@@ -65,6 +78,7 @@ export async function shrinkCase(
       ioMapBase: half,
       denied: fc.array(half, { maxLength: 8 }),
     }),
+    paging: fc.option(paging),
     path: fc.constantFrom('fast', 'forced'),
     userspace: fc.constantFrom(...CASE_USERSPACES),
     code: fc.array(insn, { maxLength: MAX_CASE_INSNS }),

@@ -3,6 +3,9 @@
  * printed and read back.
  */
 
+import { CASE_RAM_BYTES, CASE_TSS_BYTES } from './case-layout.ts';
+import { type CasePaging, pagingProblem } from './case-paging.ts';
+
 /** What a device in the kernel does with an access to its ports. */
 export type DeviceBehaviour =
   /** Answers reads, takes writes. */
@@ -27,7 +30,10 @@ export interface CaseDevice {
 /** What a data segment allows: reads and writes, reads only, or nothing (a null selector). */
 export type SegmentAccess = 'rw' | 'ro' | 'null';
 
-/** One segment; its base is selector · 16 in every mode. A limit above 0xffff in real mode is “unreal” mode. */
+/**
+ * One segment; its base is selector · 16 in every mode. A limit above 0xffff in real mode is “unreal” mode; with paging a limit
+ * may lie beyond the RAM.
+ */
 export interface CaseSegment {
   readonly selector: number;
   readonly limit: number;
@@ -84,6 +90,8 @@ export interface StringIoCase {
   /** Privilege level in protected mode, 0 or 3. Real mode has 0, virtual-8086 mode 3. */
   readonly cpl: 0 | 3;
   readonly tss: CaseTss;
+  /** Null without paging, which real mode does not have. */
+  readonly paging: CasePaging | null;
   readonly path: CasePath;
   readonly userspace: CaseUserspace;
   /** Instructions, one after the other; a HLT follows. */
@@ -100,10 +108,6 @@ export const CASE_FLAGS = 0x7ed5;
 /** Bit 1 of EFLAGS is always set. */
 export const FIXED_FLAGS = 2;
 
-/** What the segments of a case may reach: all that a real-mode address reaches, and the bytes of code behind it. */
-export const CASE_RAM_BYTES = 0x11_1000;
-/** Bytes that a TSS and its bit map may have. */
-export const CASE_TSS_BYTES = 0x3000;
 /** Instructions a case may have. */
 export const MAX_CASE_INSNS = 8;
 
@@ -112,7 +116,7 @@ export const MAX_CASE_INSNS = 8;
  * nested ranges is another test's business), every address must be in RAM.
  */
 export function caseProblem(test: StringIoCase): string | null {
-  const { code, registers, tss, mode } = test;
+  const { code, registers, tss, mode, paging } = test;
   if (code.length === 0 || code.length > MAX_CASE_INSNS) return `needs 1 to ${MAX_CASE_INSNS} instructions`;
   for (const bytes of code) if (bytes.length === 0) return 'an instruction has no bytes';
   if (registers.eip > 0xffff) return 'eip is not below 0x10000';
@@ -122,7 +126,13 @@ export function caseProblem(test: StringIoCase): string | null {
     return `the limit of the TSS is not in ${MIN_TSS_LIMIT} to ${CASE_TSS_BYTES - 1}`;
   if (tss.ioMapBase > 0xffff || tss.ioMapBase < MIN_IO_MAP_BASE)
     return 'the I/O map base lies in the TSS proper';
-  return devicesProblem(test.devices) ?? segmentsProblem(test) ?? registersProblem(test);
+  if (mode === 'real' && paging !== null) return 'real mode has no paging';
+  return (
+    devicesProblem(test.devices) ??
+    segmentsProblem(test) ??
+    (test.paging === null ? null : pagingProblem(test.paging)) ??
+    registersProblem(test)
+  );
 }
 
 /** Up to ESP0 and SS0, which a fault at CPL 3 needs. */
@@ -150,10 +160,13 @@ function devicesProblem(devices: readonly CaseDevice[]): string | null {
   return null;
 }
 
-function segmentsProblem({ segments, mode }: StringIoCase): string | null {
+function segmentsProblem({ segments, mode, paging }: StringIoCase): string | null {
   for (const name of CASE_SEGMENTS) {
     const { selector, limit, access } = segments[name];
-    if (selector > 0xffff || selector * 16 + limit >= CASE_RAM_BYTES) return `${name} reaches beyond the RAM`;
+    const end = selector * 16 + limit;
+    // With paging there is something beyond: page faults, and large pages.
+    if (selector > 0xffff || (paging === null && end >= CASE_RAM_BYTES))
+      return `${name} reaches beyond the RAM`;
     const isFixed = name === 'cs' || name === 'ss';
     // Exception delivery through short code and stack segments is not what this is about.
     if ((isFixed || mode === 'v86') && limit !== 0xffff) return `${name} has another limit than 0xffff`;
@@ -169,6 +182,7 @@ export function isSameFamily(a: StringIoCase, b: StringIoCase): boolean {
     a.segments === b.segments &&
     a.devices === b.devices &&
     a.tss === b.tss &&
+    a.paging === b.paging &&
     a.mode === b.mode &&
     a.cpl === b.cpl &&
     a.path === b.path &&

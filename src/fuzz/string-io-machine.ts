@@ -2,6 +2,7 @@
  * The emulator's side of a fuzz case: one VM, reused for all cases, driven as an embedder drives KVM. A case starts from a
  * reset vCPU; only within a family of cases, and after a clean end, is nothing but registers and segments put back.
  */
+
 import { kvmIoBusRegisterDev, kvmIoBusUnregisterDev } from '../bus/io-bus.ts';
 import type { IoDevice } from '../bus/io-device.ts';
 import { X86_EFLAGS_RF, X86_EFLAGS_VM } from '../cpu/registers.ts';
@@ -18,7 +19,8 @@ import {
   KVM_PIO_BUS,
   type KvmRegs,
 } from '../uapi/kvm.ts';
-import { endOfCode, fillCaseMemory, MACHINE_RAM_BYTES } from './case-memory.ts';
+import { MACHINE_RAM_BYTES } from './case-layout.ts';
+import { endOfCode, fillCaseMemory } from './case-memory.ts';
 import { setCaseSregs } from './case-sregs.ts';
 import type { PortWorld } from './port-world.ts';
 import { CASE_SEGMENTS, isSameFamily, type StringIoCase } from './string-io-case.ts';
@@ -36,6 +38,7 @@ export interface MachineEnd {
   /** `HLT`, or what came instead of it. */
   readonly end: string;
   readonly registers: KvmRegs;
+  readonly cr2: number;
   /** By position in {@link CASE_SEGMENTS}. */
   readonly selectors: readonly number[];
 }
@@ -66,6 +69,7 @@ export class StringIoMachine {
       this.#wire(test, ports);
     } else {
       this.#restoreSegments();
+      if (test.paging !== null) this.#restorePaging();
     }
     this.#last = null;
     // A new vCPU's read-ahead buffer is all zero.
@@ -97,7 +101,8 @@ export class StringIoMachine {
     for (let i = 0; i < CASE_SEGMENTS.length; i++) this.#selectors[i] = segSelector[SEGMENT_NUMBERS[i]];
     const other =
       result === 0 ? (KVM_EXIT_NAMES[run.exit_reason] ?? String(run.exit_reason)) : `errno ${result}`;
-    return { end: isHalt ? 'HLT' : other, registers: getRegs(vcpu.cpu), selectors: this.#selectors };
+    const registers = getRegs(vcpu.cpu);
+    return { end: isHalt ? 'HLT' : other, registers, cr2: vcpu.cpu.cr2 >>> 0, selectors: this.#selectors };
   }
 
   /** Userspace goes on behind the code. A REP that was under way has left RF set: a new place has none. */
@@ -136,6 +141,13 @@ export class StringIoMachine {
         cpu.segAttr[seg] === saved[at + 3];
       if (!isSame) cpu.setSegment(seg, saved[at], saved[at + 1], saved[at + 2], saved[at + 3]);
     }
+  }
+
+  /** The page tables have been put back behind the processor's back, and its copies of them are wrong. */
+  #restorePaging(): void {
+    const { cpu } = this.vcpu;
+    cpu.cr2 = 0;
+    cpu.tlbs.flush(false);
   }
 
   #wire(test: StringIoCase, ports: PortWorld): void {

@@ -49,6 +49,14 @@ describe('string-io with a host', () => {
     expect(finding?.differences).toEqual(['ebx: host 0x100, pio86 0x0']);
   });
 
+  it('counts the cases with paging on a host that does not run them', async () => {
+    const host: OracleHost = { ...ownHost(true), cannotRun: ['paging'] };
+    const { counts } = await runShard(stringIo(host), { seed: 1, first: 0, count: 640 });
+    expect(counts['host cannot: paging']).toBeGreaterThan(50);
+    const skipped = (counts['host cannot: paging'] ?? 0) + (counts.notJudged ?? 0);
+    expect(skipped + (counts.comparedWithHost ?? 0)).toBe(640);
+  });
+
   it('counts the modes that the host does not run', async () => {
     const host: OracleHost = { ...ownHost(true), cannotRun: ['real', 'v86'] };
     const { counts } = await runShard(stringIo(host), { seed: 1, first: 0, count: 640 });

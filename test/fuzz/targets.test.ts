@@ -133,6 +133,18 @@ describe('a string-io case in other forms', () => {
     expect(program).toContain(
       'sregs.cs = (struct kvm_segment){ 0x10000, 0xffff, 0x1000, 11, 1, 3, 1, 1, 0, 0, 0, 0 };',
     );
+    expect(program).not.toContain('cr3');
     expect(program).toMatch(/ram\[0x10000\] = 0xf3;\n\s+ram\[0x10001\] = 0x6e;\n\s+ram\[0x10002\] = 0xf4;/);
+  });
+
+  it('is a C program with its page tables', () => {
+    const program = target
+      .export(`${text}\npaging=pae flags 0x7 wp\npage=0x5 frame 0x9 flags 0x5`, 'c')
+      .join('\n');
+    expect(program).toContain('sregs.cr0 = 0x80010011;');
+    expect(program).toContain('sregs.cr3 = 0x119000; sregs.cr4 = 0x20;');
+    expect(program).toMatch(
+      /table_118000\[\] = \{\n\s+0x7, 0x0, 0x1007, 0x0, 0x2007, 0x0, 0x3007, 0x0, 0x4007, 0x0,\n\s+0x9005,/,
+    );
   });
 });

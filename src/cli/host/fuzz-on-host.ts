@@ -31,6 +31,8 @@ export function oracleHost(kvm: HostKvm): OracleHost {
       ...(runs('v86') ? [] : (['v86'] as const)),
       ...(runs('prot16u') ? [] : (['prot16'] as const)),
       ...(runs('prot32') && runs('prot32u') ? [] : (['prot32'] as const)),
+      // kvm_pvm ends a 32-bit guest that starts with CR0.PG set at its first fetch: KVM_EXIT_SHUTDOWN.
+      ...(probe.paging ? [] : (['paging'] as const)),
     ],
     allocate: (bytes) => orThrow(kvm.allocateMemory(bytes), 'mmap'),
     createMachine(setUp) {

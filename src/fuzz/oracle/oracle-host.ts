@@ -31,8 +31,8 @@ export interface OracleMachine {
 export interface OracleHost {
   /** Whether IN and OUT go through KVM's instruction emulator. */
   readonly emulatesIo: boolean;
-  /** Modes that its probe says it does not run as such. */
-  readonly cannotRun: readonly CaseMode[];
+  /** Modes that its probe says it does not run as such, and paging. */
+  readonly cannotRun: readonly (CaseMode | 'paging')[];
   allocate(bytes: number): Uint8Array;
   /** @param setUp makes memory and devices, before there is a processor. */
   createMachine(setUp: (vm: VmApi) => void): OracleMachine;

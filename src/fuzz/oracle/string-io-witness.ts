@@ -4,6 +4,7 @@
  *
  * One machine serves all cases. Registers travel in `kvm_run` and memory is shared, so that KVM_RUN is the only system call.
  */
+
 import { X86_EFLAGS_RF, X86_EFLAGS_VM } from '../../cpu/registers.ts';
 import { orThrow } from '../../kvm/or-throw.ts';
 import { EINTR, errnoName } from '../../uapi/errno.ts';
@@ -16,10 +17,11 @@ import {
   type KvmSregs,
 } from '../../uapi/kvm.ts';
 import type { AccessLog } from '../access-log.ts';
-import { endOfCode, MACHINE_RAM_BYTES } from '../case-memory.ts';
+import { MACHINE_RAM_BYTES } from '../case-layout.ts';
+import { endOfCode } from '../case-memory.ts';
 import { setCaseSregs } from '../case-sregs.ts';
 import { PortWorld } from '../port-world.ts';
-import type { ReferenceState } from '../reference-model.ts';
+import type { ReferenceState } from '../reference-state.ts';
 import {
   CASE_REGISTERS,
   CASE_SEGMENTS,
@@ -121,6 +123,7 @@ export class StringIoWitness {
   /** Runs a case that the model and pio86 agree about. @returns what the kernel has otherwise. */
   judge(test: StringIoCase, agreed: AgreedEnd): readonly string[] {
     if (this.#host.cannotRun.includes(test.mode)) return this.#skip(`mode ${test.mode}`);
+    if (test.paging !== null && this.#host.cannotRun.includes('paging')) return this.#skip('paging');
     this.#ports.begin(test);
     this.#load(test);
     this.#mayDiffer = true;
@@ -230,6 +233,7 @@ export class StringIoWitness {
       if (name === 'esp' && this.#isHostsEsp(test, agreed, regs.esp)) continue;
       if (regs[name] !== state[name]) check(name, hex(regs[name]), hex(state[name]));
     }
+    if (sregs.cr2 !== state.cr2) check('cr2', hex(sregs.cr2), hex(state.cr2));
     for (const name of CASE_SEGMENTS) {
       const [host, own] = [sregs[name], state[name]];
       if (host.selector !== own.selector) check(name, hex(host.selector), hex(own.selector));

@@ -13,7 +13,7 @@ const TARGET_MODULE = '../../src/fuzz/targets/string-io.ts';
 
 /** @param text the reproducer that the case was read from. */
 export function exportCase(test: StringIoCase, text: string, format: ExportFormat): readonly string[] {
-  if (format === 'c') return kvmProgram(test, caseBytes(test));
+  if (format === 'c') return kvmProgram(test, caseBytes({ ...test, paging: null }));
   return format === 'vitest' ? vitestTest(test, text) : qtestScript(test);
 }
 

@@ -4,12 +4,15 @@
  *
  * Linux: Documentation/virt/kvm/api.rst, KVM_SET_SREGS, KVM_SET_REGS, KVM_RUN.
  */
-import { GDT_BASE, GDT_LIMIT, IDT_BASE, IDT_LIMIT, MACHINE_RAM_BYTES, TSS_BASE } from '../case-memory.ts';
+import { GDT_BASE, GDT_LIMIT, IDT_BASE, IDT_LIMIT, MACHINE_RAM_BYTES, TSS_BASE } from '../case-layout.ts';
+import { type CasePaging, pagingBytes, pagingRegisters } from '../case-paging.ts';
 import { CASE_REGISTERS, CASE_SEGMENTS, type StringIoCase } from '../string-io-case.ts';
 
 const EFLAGS_VM = 0x2_0000;
+const PAGE_BYTES = 0x1000;
+const WORDS_PER_LINE = 10;
 
-/** @param bytes address, byte, address, byte… of what the case puts into RAM. */
+/** @param bytes address, byte, address, byte… of what the case puts into RAM, without its page tables. */
 export function kvmProgram(test: StringIoCase, bytes: readonly number[]): string[] {
   const pokes: string[] = [];
   for (let i = 0; i < bytes.length; i += 2) pokes.push(`  ram[${hex(bytes[i])}] = ${hex(bytes[i + 1])};`);
@@ -33,13 +36,14 @@ export function kvmProgram(test: StringIoCase, bytes: readonly number[]): string
     '  if (kvm < 0 || vm < 0 || ram == MAP_FAILED) { perror("/dev/kvm"); return 2; }',
     ...tables(),
     ...pokes,
+    ...(test.paging === null ? [] : pageTables(test.paging)),
     '  if (ioctl(vm, KVM_SET_USER_MEMORY_REGION, &slot) < 0) { perror("memory"); return 2; }',
     '  int vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);',
     '  int size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);',
     '  struct kvm_run *run = mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);',
     '  struct kvm_sregs sregs;',
     '  ioctl(vcpu, KVM_GET_SREGS, &sregs);',
-    `  sregs.cr0 = ${test.mode === 'real' ? '0x10' : '0x11'};`,
+    ...controlRegisters(test),
     `  sregs.tr.base = ${hex(TSS_BASE)}; sregs.tr.limit = ${hex(test.tss.limit)}; sregs.tr.type = 11; sregs.tr.selector = 0x18;`,
     ...CASE_SEGMENTS.map((name) => segment(test, name)),
     `  sregs.idt.base = ${test.mode === 'real' ? 0 : hex(IDT_BASE)}; sregs.idt.limit = ${test.mode === 'real' ? '0x3ff' : hex(IDT_LIMIT)};`,
@@ -68,6 +72,40 @@ export function kvmProgram(test: StringIoCase, bytes: readonly number[]): string
     '  return 0;',
     '}',
   ];
+}
+
+function controlRegisters({ mode, paging }: StringIoCase): string[] {
+  if (mode === 'real') return ['  sregs.cr0 = 0x10;'];
+  if (paging === null) return ['  sregs.cr0 = 0x11;'];
+  const { isWriteProtected, isPae, hasPse, root } = pagingRegisters(paging);
+  const cr4 = (isPae ? 0x20 : 0) | (hasPse ? 0x10 : 0);
+  return [
+    `  sregs.cr0 = ${isWriteProtected ? '0x80010011' : '0x80000011'};`,
+    `  sregs.cr3 = ${hex(root)}; sregs.cr4 = ${hex(cr4)};`,
+  ];
+}
+
+/** Page directory, page table, pointers: an array of words each. */
+function pageTables(paging: CasePaging): string[] {
+  const bytes = pagingBytes(paging);
+  const words = new Map<number, Uint32Array>();
+  for (let i = 0; i < bytes.length; i += 2) {
+    const page = bytes[i] - (bytes[i] % PAGE_BYTES);
+    const table = words.get(page) ?? new Uint32Array(PAGE_BYTES / 4);
+    words.set(page, table);
+    table[(bytes[i] - page) >> 2] |= bytes[i + 1] << (8 * (bytes[i] & 3));
+  }
+  return [...words].flatMap(([page, table]) => {
+    const used = table.subarray(0, table.findLastIndex((word) => word !== 0) + 1);
+    const lines = [`  static const unsigned table_${page.toString(16)}[] = {`];
+    for (let i = 0; i < used.length; i += WORDS_PER_LINE)
+      lines.push(`    ${[...used.subarray(i, i + WORDS_PER_LINE)].map(hex).join(', ')},`);
+    return [
+      ...lines,
+      '  };',
+      `  memcpy(ram + ${hex(page)}, table_${page.toString(16)}, ${4 * used.length});`,
+    ];
+  });
 }
 
 /** Handlers of one HLT each, for real mode and, through gates, for protected mode. */

@@ -2,6 +2,7 @@
  * Target `insn`: any instructions, on the interpreter as it is and on variants that must not differ: without its decode cache in
  * slices of a few ticks, and with code generated for whatever is met twice. Half of the cases send I/O through KVM's emulator.
  */
+
 import type { UserspaceBus } from '../../emulate/kvm-vcpu.ts';
 import { EmulatorError } from '../../errors.ts';
 import { Jit } from '../../jit/engine.ts';
@@ -10,7 +11,8 @@ import { orThrow } from '../../kvm/or-throw.ts';
 import type { Vcpu } from '../../kvm/vcpu.ts';
 import { EINTR } from '../../uapi/errno.ts';
 import { KVM_EXIT_NAMES, type KvmSegment } from '../../uapi/kvm.ts';
-import { fillCaseMemory, MACHINE_RAM_BYTES } from '../case-memory.ts';
+import { MACHINE_RAM_BYTES } from '../case-layout.ts';
+import { fillCaseMemory } from '../case-memory.ts';
 import { ListTarget } from '../engine/list-target.ts';
 import { Prng } from '../prng.ts';
 

@@ -7,11 +7,9 @@ import { describe, expect, it } from 'vitest';
 import { IO_NOT_HANDLED } from '../../../src/bus/io-device.ts';
 import { readVectorLines } from '../../../src/conform/vector-files.ts';
 import { Xorshift64 } from '../../../src/conform/xorshift64.ts';
-import {
-  ReferenceModel,
-  type ReferencePorts,
-  type ReferenceState,
-} from '../../../src/fuzz/reference-model.ts';
+import { ReferenceModel } from '../../../src/fuzz/reference-model.ts';
+import type { ReferencePorts } from '../../../src/fuzz/reference-read-ahead.ts';
+import type { ReferenceState } from '../../../src/fuzz/reference-state.ts';
 import { UndoRam } from '../../../src/fuzz/undo-ram.ts';
 
 type SegmentRow = [number, number, number, number];
@@ -74,7 +72,7 @@ function hexOf(data: Uint8Array, bytes: number): string {
   return Buffer.from(data.subarray(0, bytes)).toString('hex');
 }
 
-function stateOf(test: PioCase): ReferenceState {
+function stateOf(test: PioCase): Omit<ReferenceState, 'mode' | 'cpl' | 'cr2'> {
   const segment = (row: SegmentRow) => ({
     selector: row[0],
     base: row[1],
@@ -105,7 +103,7 @@ describe('ReferenceModel', () => {
       const ports = new RecordedUserspace(test.fill);
       const model = new ReferenceModel(new UndoRam(ram), ports);
       Object.assign(model.state, stateOf(test));
-      model.begin({ mode: 'real', cpl: 0, tssLimit: 0x67, isForced: true, moveTo: -1 });
+      model.begin({ mode: 'real', cpl: 0, tssLimit: 0x67, isForced: true, moveTo: -1, paging: null });
       expect(model.run(100_000), `case ${test.id}`).toBe('hlt');
       expect(ports.exits, `exits of case ${test.id}`).toEqual(test.exits);
       const { cs, vector, ...registers } = test.out;
