@@ -6,7 +6,7 @@ import type { Peer } from './peers/peer.ts';
 export type Sampler = () => Promise<number>;
 
 /** Which part of the suite. */
-export const GROUPS = ['io', 'paths', 'bus', 'rep', 'cpu', 'tools', 'guests', 'state'] as const;
+export const GROUPS = ['io', 'paths', 'bus', 'rep', 'cpu', 'tools', 'guests', 'state', 'fuzz'] as const;
 
 /** Which part of the suite. */
 export type Group = (typeof GROUPS)[number];

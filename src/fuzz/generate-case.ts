@@ -2,7 +2,7 @@
  * Makes random cases for `pio86 fuzz string-io`, aimed at where things go wrong: the ends of segments and pages,
  * counts about a batch, prefixes in any number and order, ports at the edge of a device, bit maps at the TSS limit.
  *
- * Cases come in families: sixty-four in a row share the code, the ports and the segments and differ in the registers.
+ * Cases come in families: 128 in a row share the code, the ports and the segments and differ in the registers.
  * Any of them is a function of the seed and its number alone.
  */
 import { CASE_RAM_BYTES } from './case-layout.ts';
@@ -20,7 +20,7 @@ import {
   type StringIoCase,
 } from './string-io-case.ts';
 
-const FAMILY_SHIFT = 6;
+const FAMILY_SHIFT = 7;
 /** Streams of a seed: the families, and the registers of each case. */
 const REGISTER_STREAMS = 0x5eed_0001;
 const PREFIXES = [0x66, 0x67, 0xf2, 0xf3, 0xf3, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65] as const;

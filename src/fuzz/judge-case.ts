@@ -76,12 +76,19 @@ type ModelSegments = Pick<ReferenceState, (typeof CASE_SEGMENTS)[number]>;
 
 /** The segments of a case as the model knows them. Code can be read, not written: only protected mode asks. */
 function modelSegments({ segments, mode }: StringIoCase): ModelSegments {
-  const entries = CASE_SEGMENTS.map((name): [string, ReferenceSegment] => {
+  const model = (name: keyof ModelSegments): ReferenceSegment => {
     const { selector, limit, access } = segments[name];
     const isCode = name === 'cs' && isProtected(mode);
-    return [name, { selector, base: selector * 16, limit, access: isCode ? 'ro' : access }];
-  });
-  return Object.fromEntries(entries) as unknown as ModelSegments;
+    return { selector, base: selector * 16, limit, access: isCode ? 'ro' : access };
+  };
+  return {
+    cs: model('cs'),
+    ds: model('ds'),
+    es: model('es'),
+    fs: model('fs'),
+    gs: model('gs'),
+    ss: model('ss'),
+  };
 }
 
 /** The two sides, reused for all cases. */

@@ -21,6 +21,27 @@ export interface WiredDevice {
   readonly device: IoDevice;
 }
 
+/** On the bus: one class, so that the bus calls one function and not one a device. */
+class WorldDevice implements IoDevice {
+  readonly name: string;
+  readonly #device: CaseDevice;
+  readonly #world: PortWorld;
+
+  constructor(device: CaseDevice, world: PortWorld) {
+    this.name = device.behaviour;
+    this.#device = device;
+    this.#world = world;
+  }
+
+  read(port: number, size: IoSize): number {
+    return this.#world.deviceRead(this.#device, port, size);
+  }
+
+  write(port: number, size: IoSize, value: number): boolean {
+    return this.#world.deviceWrite(this.#device, port, size, value);
+  }
+}
+
 /** See the opening comment. */
 export class PortWorld implements ReferencePorts, UserspaceBus {
   readonly log = new AccessLog();
@@ -52,12 +73,12 @@ export class PortWorld implements ReferencePorts, UserspaceBus {
 
   kernelRead(port: number, size: number): number {
     const device = this.#find(port, size);
-    return device === null ? IO_NOT_HANDLED : this.#deviceRead(device, port, size);
+    return device === null ? IO_NOT_HANDLED : this.deviceRead(device, port, size);
   }
 
   kernelWrite(port: number, size: number, value: number): boolean {
     const device = this.#find(port, size);
-    return device !== null && this.#deviceWrite(device, port, size, value);
+    return device !== null && this.deviceWrite(device, port, size, value);
   }
 
   userRead(port: number, size: number, count: number, data: Uint8Array): void {
@@ -103,11 +124,7 @@ export class PortWorld implements ReferencePorts, UserspaceBus {
     return this.#devices.map((device) => ({
       base: device.base,
       len: device.len,
-      device: {
-        name: device.behaviour,
-        read: (port, size) => this.#deviceRead(device, port, size),
-        write: (port, size, value) => this.#deviceWrite(device, port, size, value),
-      },
+      device: new WorldDevice(device, this),
     }));
   }
 
@@ -121,7 +138,8 @@ export class PortWorld implements ReferencePorts, UserspaceBus {
     return null;
   }
 
-  #deviceRead(device: CaseDevice, port: number, size: number): number {
+  /** A device of the case is asked: its value, IO_NOT_HANDLED or IO_NOTHING_STORED. */
+  deviceRead(device: CaseDevice, port: number, size: number): number {
     if (this.#declines(device)) return IO_NOT_HANDLED;
     const answer = this.#kernelAnswers.next();
     const value = size === 4 ? answer : answer & (size === 2 ? 0xffff : 0xff);
@@ -130,7 +148,8 @@ export class PortWorld implements ReferencePorts, UserspaceBus {
     return device.behaviour === 'silent' ? IO_NOTHING_STORED : value;
   }
 
-  #deviceWrite(device: CaseDevice, port: number, size: number, value: number): boolean {
+  /** As {@link deviceRead}. @returns whether it took the value. */
+  deviceWrite(device: CaseDevice, port: number, size: number, value: number): boolean {
     if (this.#declines(device)) return false;
     this.kernel++;
     this.log.kernel(KERNEL_WRITE, port, size, value);

@@ -73,7 +73,7 @@ export class ReferenceModel {
     this.#moveTo = setup.moveTo;
     this.#memory.begin(setup.paging);
     this.#ahead.begin();
-    this.vectors.length = 0;
+    if (this.vectors.length !== 0) this.vectors.length = 0;
     this.moved = 0;
     this.#insnEip = -1;
   }

@@ -2,7 +2,7 @@
  * The reference model's registers, and what a run of it depends on besides them.
  */
 import type { ReferencePaging } from './reference-walk.ts';
-import { CASE_SEGMENTS, type CaseMode, type SegmentAccess } from './string-io-case.ts';
+import type { CaseMode, SegmentAccess } from './string-io-case.ts';
 
 /** One segment register. */
 export interface ReferenceSegment {
@@ -52,7 +52,8 @@ export interface ReferenceSetup {
 /** After power-on, all segments from 0. */
 export function powerOnState(): ReferenceState {
   const segment = (): ReferenceSegment => ({ selector: 0, base: 0, limit: 0xffff, access: 'rw' });
-  const segments = Object.fromEntries(CASE_SEGMENTS.map((name) => [name, segment()]));
+  const [es, cs, ss] = [segment(), segment(), segment()];
+  const [ds, fs, gs] = [segment(), segment(), segment()];
   const registers = { eax: 0, ebx: 0, ecx: 0, edx: 0, esi: 0, edi: 0, ebp: 0, esp: 0, eip: 0, eflags: 2 };
-  return { ...registers, cr2: 0, mode: 'real', cpl: 0, ...segments } as ReferenceState;
+  return { ...registers, cr2: 0, mode: 'real', cpl: 0, es, cs, ss, ds, fs, gs };
 }

@@ -116,7 +116,7 @@ describe.skipIf(noKvm)('the host’s kernel (needs /dev/kvm)', () => {
     if (hostKvm === null) throw new Error('no /dev/kvm');
     const host = oracleHost(hostKvm);
     for (const target of [stringIo(host), createDevicesOracleTarget(host)]) {
-      const { finding, counts } = await runShard(target, { seed: 3, first: 0, count: 200 });
+      const { finding, counts } = await runShard(target, { seed: 3, first: 0, count: 600 });
       expect(finding).toBeNull();
       expect(counts.comparedWithHost).toBeGreaterThan(100);
     }

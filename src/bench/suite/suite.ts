@@ -2,6 +2,7 @@
 import { EmulatorError } from '../../errors.ts';
 import { type Benchmark, GROUPS } from '../benchmark.ts';
 import { BUS_BENCHMARKS } from './bus-benchmarks.ts';
+import { FUZZ_BENCHMARKS } from './fuzz-benchmarks.ts';
 import { GUEST_BENCHMARKS } from './guest-benchmarks.ts';
 import { PROBE_BENCHMARKS } from './probe-benchmarks.ts';
 import { ROM_BENCHMARKS } from './rom-benchmarks.ts';
@@ -15,6 +16,7 @@ const ALL: readonly Benchmark[] = [
   ...PROBE_BENCHMARKS,
   ...GUEST_BENCHMARKS,
   ...STATE_BENCHMARKS,
+  ...FUZZ_BENCHMARKS,
 ];
 
 /** Every benchmark, group by group. */

@@ -118,7 +118,7 @@ describe('a case with paging', () => {
   it('is a fifth of all cases, and nearly all are judged', () => {
     const cases = new CaseSource(7);
     const counts = { paged: 0, judged: 0 };
-    for (let run = 0; run < 64 * 1600; run += 64) {
+    for (let run = 0; run < 128 * 1600; run += 128) {
       const test = cases.at(run);
       if (test.paging === null) continue;
       counts.paged++;
