@@ -42,6 +42,17 @@ describe('HLT', () => {
   });
 });
 
+describe('RDMSR and WRMSR of a register that is not there', () => {
+  it.each(['0f32', '0f30'])('%s: #GP at the instruction, registers as they were', (code) => {
+    const regs = { ecx: 0x1234_5678, eax: 0x11, edx: 0x22 };
+    const { vm, vcpu } = realMachine(code, regs, BARE);
+    expect([vcpu.kvmRun(), vcpu.run.exit_reason]).toEqual([0, KVM_EXIT_HLT]);
+    const { eip, esp, eax, edx } = vcpu.getRegs();
+    expect([eip, eax, edx]).toEqual([handlerEnd(13), 0x11, 0x22]);
+    expect(vm.memory.view.getUint16(esp, true)).toBe(CODE);
+  });
+});
+
 describe('RF', () => {
   const RF = 0x1_0000;
   it.each([

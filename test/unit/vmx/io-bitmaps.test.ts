@@ -6,6 +6,7 @@ import {
   IO_BITMAP_BYTES,
   nestedVmxCheckIoBitmaps,
   nestedVmxExitHandledIo,
+  setIoBitmapPorts,
 } from '../../../src/vmx/io-bitmaps.ts';
 import {
   CODE,
@@ -219,5 +220,49 @@ describe('a vCPU with I/O bitmaps', () => {
     vcpu.userspace = { read: () => 0x77, write() {} };
     vcpu.kvmRun();
     expect([vcpu.getRegs().eax, vcpu.stat.io_exits]).toEqual([0x77, 1]);
+  });
+});
+
+describe('setIoBitmapPorts', () => {
+  it('begins bitmap B at port 0x8000', () => {
+    const made = controls(BITMAPS, []);
+    setIoBitmapPorts(made, 0x8000, 0x8000, true);
+    expect([made.ioBitmapA[0], made.ioBitmapB[0]]).toEqual([0, 1]);
+    setIoBitmapPorts(made, 0x7fff, 0x8001, true);
+    expect([made.ioBitmapA[IO_BITMAP_BYTES - 1], made.ioBitmapA[0], made.ioBitmapB[0]]).toEqual([0x80, 0, 3]);
+    setIoBitmapPorts(made, 0x8000, 0x8000, false);
+    expect([made.ioBitmapA[IO_BITMAP_BYTES - 1], made.ioBitmapB[0]]).toEqual([0x80, 2]);
+  });
+
+  it('ends at port 0xffff', () => {
+    const made = controls(BITMAPS, []);
+    setIoBitmapPorts(made, 0xffff, 0x1_0000, true);
+    expect([made.ioBitmapB[IO_BITMAP_BYTES - 1], made.ioBitmapB[0]]).toEqual([0x80, 0]);
+  });
+
+  it('leaves out a bitmap that is not there', () => {
+    const made = { ...controls(BITMAPS, []), ioBitmapA: null };
+    setIoBitmapPorts(made, 0x7ff8, 0x8007, true);
+    expect(made.ioBitmapB[0]).toBe(0xff);
+  });
+});
+
+describe('the controls of a vCPU', () => {
+  it('are saved as they are and loaded back, the copy being one', () => {
+    const { vcpu } = realMachine('f4', {}, { devices: false });
+    const { vmcs } = vcpu;
+    vmcs.cpuBasedVmExecControl = BITMAPS;
+    vmcs.setPorts(0x80, 0x80, true);
+    vmcs.setPorts(0x8080, 0x8080, true);
+    const saved = vmcs.saveState();
+    vmcs.cpuBasedVmExecControl = UNCOND;
+    vmcs.setPorts(0, 0xffff, false);
+    expect(saved).toEqual(controls(BITMAPS, [0x80, 0x8080]));
+    vmcs.loadState(saved);
+    expect(vmcs.saveState()).toEqual(saved);
+    expect(vcpu.cpu.ioIntercept).not.toBeNull();
+    vmcs.loadState({ cpuBasedVmExecControl: UNCOND, ioBitmapA: null, ioBitmapB: null });
+    expect(vmcs.saveState()).toEqual({ ...saved, cpuBasedVmExecControl: UNCOND });
+    expect(vcpu.cpu.ioIntercept).toBeNull();
   });
 });
