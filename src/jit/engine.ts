@@ -39,6 +39,12 @@ const DEFAULT_THRESHOLD = 40;
 const DEFAULT_MAX_DEATHS = 64;
 const DEFAULT_MAX_FUNCTIONS = 20_000;
 
+/**
+ * Ticks of one call of a function. V8 replaces a function that is called again by better code; one that stays in its loop gets code
+ * that begins in the middle (on-stack replacement), which knows no constants and no types, and is several times slower.
+ */
+const CALL_TICKS = 20_000;
+
 /** Fewer instructions without a loop are not worth a function. */
 const MIN_INSNS = 3;
 
@@ -140,7 +146,11 @@ export class Jit implements CodeGenerator {
     while (code !== null) {
       const before = remaining;
       const from = cpu.eip;
-      remaining = code.run(remaining);
+      const reserve = remaining > CALL_TICKS ? (remaining - CALL_TICKS) | 0 : 0;
+      // What a device sees as the time is counted from here.
+      cpu.startBudget = (cpu.startBudget - reserve) | 0;
+      remaining = (code.run((remaining - reserve) | 0) + reserve) | 0;
+      cpu.startBudget = (cpu.startBudget + reserve) | 0;
       const at = (cpu.eip - window.eipBase) | 0;
       const isInWindow = at >>> 0 < window.len >>> 0;
       const page = isInWindow ? cpu.cache.find(window.page) : null;
@@ -206,7 +216,10 @@ export class Jit implements CodeGenerator {
   }
 
   #make(cpu: Cpu, { text, objects }: Generated, code: GeneratedFunction): Run {
-    const names = objects.map((_, i) => `o${i}`).join(', ');
+    const names = objects.map((_, i) => `o${i}`);
+    // Each a local of the function too: V8 folds it at every use then. A variable of the outer function it reads through its
+    // context, which is a constant only outside of nested loops.
+    const used = [...CONSTANTS, ...names].filter((name) => new RegExp(`\\b${name}\\b`).test(text));
     const factory = new Function(
       'cpu, code, env, objects, clock',
       // In parentheses: V8 then compiles the inner function at once instead of reading it twice.
@@ -214,8 +227,10 @@ export class Jit implements CodeGenerator {
 const { gpr, lazy, segBase, segBound, tlb } = cpu;
 const { ram, view } = cpu.mem;
 const { load8, load16, load32, store8, store16, store32, aluStore, parity, undefer, scratch } = env;
-const [${names}] = objects;
+const [${names.join(', ')}] = objects;
+const ${used.map((name) => `$${name} = ${name}`).join(', ')};
 return (function generated(left) {
+const ${used.map((name) => `${name} = $${name}`).join(', ')};
 ${text}
 });`,
     );
@@ -252,6 +267,12 @@ ${text}
     return insn;
   }
 }
+
+/** What generated code may name, besides `o0`, `o1` …. */
+const CONSTANTS =
+  'cpu code clock gpr lazy segBase segBound tlb ram view load8 load16 load32 store8 store16 store32 aluStore parity undefer scratch'.split(
+    ' ',
+  );
 
 /** What generated code calls. */
 const ENVIRONMENT = {
