@@ -121,10 +121,12 @@ export class Emitter {
 
   /** Text that brings a register to the array, and back. */
   save(n: number): string {
-    return this.#isWord(n) ? `r16[${2 * n}] = w${n};` : `gpr[${n}] = r${n};`;
+    const v = this.variable(n);
+    return this.#isWord(n) ? `r16[${2 * n}] = ${v};` : `gpr[${n}] = ${v};`;
   }
   load(n: number): string {
-    return this.#isWord(n) ? `w${n} = r16[${2 * n}];` : `r${n} = gpr[${n}];`;
+    const v = this.variable(n);
+    return this.#isWord(n) ? `${v} = r16[${2 * n}];` : `${v} = gpr[${n}];`;
   }
 
   /** A register read by its index for `size`; bytes and words are zero-extended. */
