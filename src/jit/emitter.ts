@@ -14,6 +14,14 @@ import { REG_ZERO, REG8_ZERO, REG16_ZERO } from '../decoder/insn.ts';
 export const SAVE = '/*save*/';
 export const LOAD = '/*load*/';
 
+/** Text that stands for “whoever was called may have changed where pages lead”. */
+export const FORGET_PAGES = '/*pages*/';
+/** Accesses of one function that remember their page: beyond it the variables cost more than they save. */
+const MAX_PAGE_MEMOS = 6;
+
+/** No page begins there. */
+export const NO_PAGE = 1;
+
 /** What is known of the flags at this point of a block, so that a condition need not be worked out of `fr` and `fa`. */
 export interface KnownFlags {
   readonly kind: 'add' | 'sub' | 'logic' | 'shift' | 'other';
@@ -60,6 +68,10 @@ export class Emitter {
   /** Objects that the text refers to as `o0`, `o1` … */
   readonly objects: unknown[] = [];
   usesMemory = false;
+  /** Whether accesses shall remember their page here. */
+  remembersPages = false;
+  /** Variables with the page of an access, {@link NO_PAGE} at first. */
+  readonly pageMemos: string[] = [];
   flags: KnownFlags | null = null;
   #names = 0;
 
@@ -178,6 +190,14 @@ export class Emitter {
     if (isWord && insn.disp === 0 && insn.scale === 0 && parts.length === 1) return parts[0];
     if (insn.disp !== 0 || parts.length === 0) parts.push(`(${insn.disp})`);
     return insn.addrMask === -1 ? `(${parts.join(' + ')} | 0)` : `(${parts.join(' + ')} & ${insn.addrMask})`;
+  }
+
+  /** The variable in which this access remembers its page, or null: it does not. */
+  pageMemo(): string | null {
+    if (!this.remembersPages || this.pageMemos.length === MAX_PAGE_MEMOS) return null;
+    const memo = this.name('pg');
+    this.pageMemos.push(memo);
+    return memo;
   }
 
   /** The base of a segment: a name, or its value where the function relies on that. */

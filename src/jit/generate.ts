@@ -12,7 +12,7 @@ import { Op } from '../decoder/op.ts';
 import type { Block, Edge } from './blocks.ts';
 import { condition, conditionBit } from './conditions.ts';
 import { deferText, type EntryFlags, entryFlags, UNDEFER } from './deferred-flags.ts';
-import { Emitter, type KnownSegments, LOAD, type Ports, SAVE } from './emitter.ts';
+import { Emitter, FORGET_PAGES, type KnownSegments, LOAD, NO_PAGE, type Ports, SAVE } from './emitter.ts';
 import { CALL_COLD, handling, isCalledJump } from './handling.ts';
 import { longestPath, structure } from './structure.ts';
 import { aluUnderMask, callText, loopText, type Place, retText, template } from './templates.ts';
@@ -102,14 +102,22 @@ export class FunctionText {
     const save = `${regs.map((n) => e.save(n)).join(' ')} lazy[0] = fr; lazy[1] = fa;`;
     const load = `${regs.map((n) => e.load(n)).join(' ')} fr = lazy[0]; fa = lazy[1];`;
     const head = [
+      // An argument may be anything to V8: a loop would carry it as an object.
+      'left = left | 0;',
       'let eip = 0, fr = lazy[0], fa = lazy[1];',
       ...(this.#entryFlags.size === 0 ? [] : ['let fk = 0, f1 = fr, f2 = fa;']),
       ...regs.map((n) => `let ${e.load(n)}`),
+      ...e.pageMemos.map((page) => `let ${page} = ${NO_PAGE};`),
       ...[...e.segments].map((n) => `const base${n} = segBase[${n}];`),
       ...[...e.bounds].map((n) => `const bound${n} = segBound[${n}];`),
       ...(insns.some((insn) => insn.op === Op.PortIo) ? ['const io = cpu.inlineIo;'] : []),
     ];
-    const body = e.lines.join('\n').replaceAll(SAVE, save).replaceAll(LOAD, load);
+    const forget = e.pageMemos.map((page) => `${page} = ${NO_PAGE};`).join(' ');
+    const body = e.lines
+      .join('\n')
+      .replaceAll(SAVE, save)
+      .replaceAll(LOAD, load)
+      .replaceAll(FORGET_PAGES, forget);
     const ends = this.#blocks.flatMap((b) =>
       [b, ...(b.guarded === null ? [] : [b.guarded])].flatMap(lastBytes),
     );
@@ -188,6 +196,7 @@ export class FunctionText {
       e.line(`if (left < ${this.#needed(block)}) { ${before}${this.#leaveTo(String(this.#eip(block.at)))} }`);
     }
     e.line(`left = left - ${count} | 0;`);
+    e.remembersPages = block.isInLoop;
     for (const [i, insn] of block.insns.entries()) {
       const eip = this.#eip(block.offsets[i]);
       const next = (eip + insn.len) | 0;
@@ -276,7 +285,7 @@ export class FunctionText {
   #called(insn: Insn, place: Place): void {
     const e = this.#e;
     const name = e.object(COLD_TABLE[insn.op]);
-    e.line(`${SAVE} cpu.eip = ${place.eip}; ${name}(cpu, ${e.object(insn)}); ${LOAD}`);
+    e.line(`${SAVE} cpu.eip = ${place.eip}; ${name}(cpu, ${e.object(insn)}); ${LOAD} ${FORGET_PAGES}`);
     e.line(`if (cpu.fault !== 0) { ${place.fault} }`);
     e.line(`if (cpu.attention !== 0 || code.isDead) { ${place.after} }`);
     e.flags = null;
@@ -287,7 +296,9 @@ export class FunctionText {
     const e = this.#e;
     const name = e.object(COLD_TABLE[insn.op]);
     const status = e.name('st');
-    e.line(`${SAVE} cpu.eip = ${place.eip}; const ${status} = ${name}(cpu, ${e.object(insn)}); ${LOAD}`);
+    e.line(
+      `${SAVE} cpu.eip = ${place.eip}; const ${status} = ${name}(cpu, ${e.object(insn)}); ${LOAD} ${FORGET_PAGES}`,
+    );
     e.line(`if (cpu.fault !== 0) { ${place.fault} }`);
     e.line(this.#leaveTo(`${status} === 0 ? ${place.next} : cpu.eip`));
   }
@@ -298,7 +309,9 @@ export class FunctionText {
     const name = e.object(COLD_TABLE[insn.op]);
     const status = e.name('st');
     e.line(`${SAVE} cpu.eip = ${place.eip}; cpu.budgetLeft = left;`);
-    e.line(`const ${status} = ${name}(cpu, ${e.object(insn)}); ${LOAD} left = cpu.budgetLeft | 0;`);
+    e.line(
+      `const ${status} = ${name}(cpu, ${e.object(insn)}); ${LOAD} ${FORGET_PAGES} left = cpu.budgetLeft | 0;`,
+    );
     e.line(`if (cpu.fault !== 0 || ${status} === 2) { ${this.#leaveTo(String(place.eip))} }`);
     e.line(`if (cpu.attention !== 0 || code.isDead) { ${this.#leaveTo(String(place.next))} }`);
     e.flags = null;

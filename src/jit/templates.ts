@@ -18,7 +18,7 @@ import {
 } from '../decoder/op.ts';
 import { IO_QUAL_IMM, ioQualIsIn, ioQualPort, ioQualSize } from '../uapi/vmx.ts';
 import { aluText, incDecText } from './alu-text.ts';
-import type { Emitter } from './emitter.ts';
+import { type Emitter, FORGET_PAGES } from './emitter.ts';
 import { largestOffset, load, store, update } from './memory-access.ts';
 
 /** Where an instruction stands and how the function is left there. */
@@ -199,6 +199,7 @@ function portIo(e: Emitter, insn: Insn, place: Place): void {
     }
     e.line(`} else { ${anyPort} }`);
   }
+  e.line(FORGET_PAGES);
   e.line(
     `if (${done} !== 1) { if (${done} === 0) { ${place.undone} } cpu.generatedYield = 1; ${place.after} }`,
   );
