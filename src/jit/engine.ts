@@ -18,6 +18,7 @@ import type { CodePage, GeneratedCode, Head } from '../decoder/decode-cache.ts';
 import { Insn, SEG_CS, SEG_SS } from '../decoder/insn.ts';
 import { lower, MAX_INSN_LEN } from '../decoder/lower.ts';
 import { Op } from '../decoder/op.ts';
+import type { BlockWitness } from './block-witness.ts';
 import { findBlocks, MAX_INSNS } from './blocks.ts';
 import { undefer } from './deferred-flags.ts';
 import { FunctionText, type Generated } from './generate.ts';
@@ -33,6 +34,8 @@ export interface JitOptions {
   readonly maxFunctions?: number;
   /** Instructions of one function. Default {@link MAX_INSNS}; 1 makes each instruction a function of its own. */
   readonly maxInsns?: number;
+  /** Told of every block, and by it when it runs. Default: nobody. */
+  readonly witness?: BlockWitness;
 }
 
 const DEFAULT_THRESHOLD = 40;
@@ -105,6 +108,7 @@ export class Jit implements CodeGenerator {
   readonly #maxDeaths: number;
   readonly #maxFunctions: number;
   readonly #maxInsns: number;
+  readonly #witness: BlockWitness | null;
   budget = 0;
   #chosen: GeneratedFunction | null = null;
   /** The head whose function has just done nothing: its instruction is the interpreter's this time. */
@@ -119,6 +123,7 @@ export class Jit implements CodeGenerator {
     this.#maxDeaths = options.maxDeaths ?? DEFAULT_MAX_DEATHS;
     this.#maxFunctions = options.maxFunctions ?? DEFAULT_MAX_FUNCTIONS;
     this.#maxInsns = options.maxInsns ?? MAX_INSNS;
+    this.#witness = options.witness ?? null;
   }
 
   arrive(cpu: Cpu, page: CodePage, head: Head, eip: number, at: number): Insn {
@@ -192,10 +197,14 @@ export class Jit implements CodeGenerator {
     if (entry === undefined) return null;
     convertIfs(blocks, entry);
     const stackAttr = cpu.segAttr[SEG_SS];
-    const generated = new FunctionText(entry, eipBase, stackAttr, {
-      io: cpu.inlineIo,
-      dx: cpu.r16[DX],
-    }).generate();
+    const witness = this.#witness;
+    const generated = new FunctionText(
+      entry,
+      eipBase,
+      stackAttr,
+      { io: cpu.inlineIo, dx: cpu.r16[DX] },
+      witness && { entered: witness.entered, number: (block) => witness.add(page.page, block.at) },
+    ).generate();
     if (!generated.hasLoop && generated.insns < Math.min(MIN_INSNS, this.#maxInsns)) return null;
     const code = new GeneratedFunction(cpu, generated, eipBase, stackAttr & AR_DB);
     code.run = this.#make(cpu, generated, code);
@@ -206,20 +215,16 @@ export class Jit implements CodeGenerator {
   }
 
   #make(cpu: Cpu, { text, objects }: Generated, code: GeneratedFunction): Run {
-    const names = objects.map((_, i) => `o${i}`).join(', ');
+    const { gpr, lazy, segBase, segBound, tlb, mem } = cpu;
     const factory = new Function(
-      'cpu, code, env, objects, clock',
+      ...SCOPE,
+      ...objects.map((_, i) => `o${i}`),
       // In parentheses: V8 then compiles the inner function at once instead of reading it twice.
-      `'use strict';
-const { gpr, lazy, segBase, segBound, tlb } = cpu;
-const { ram, view } = cpu.mem;
-const { load8, load16, load32, store8, store16, store32, aluStore, parity, undefer, scratch } = env;
-const [${names}] = objects;
-return (function generated(left) {
-${text}
-});`,
+      `'use strict'; return (function generated(left) {\n${text}\n});`,
     );
-    return factory(cpu, code, ENVIRONMENT, objects, cpu.inlineIo?.clock ?? null) as Run;
+    const clock = cpu.inlineIo?.clock ?? null;
+    const scope = [cpu, code, clock, gpr, lazy, segBase, segBound, tlb, mem.ram, mem.view];
+    return factory(...scope, ...ENVIRONMENT, ...objects) as Run;
   }
 
   /** Lets the function be left at its entry once: V8 then knows the types on the way out, and need not find out later. */
@@ -253,8 +258,8 @@ ${text}
   }
 }
 
-/** What generated code calls. */
-const ENVIRONMENT = {
+/** Functions and tables that generated code uses. */
+const LIBRARY = {
   load8,
   load16,
   load32,
@@ -266,3 +271,12 @@ const ENVIRONMENT = {
   undefer,
   scratch: new Int32Array(2),
 };
+const ENVIRONMENT = Object.values(LIBRARY);
+/**
+ * What generated code calls them, and those of its processor. They are parameters that nobody assigns: V8 knows their values as
+ * constants, as it does those of `const`, and a function costs less to make.
+ */
+const SCOPE = [
+  ...['cpu', 'code', 'clock', 'gpr', 'lazy', 'segBase', 'segBound', 'tlb', 'ram', 'view'],
+  ...Object.keys(LIBRARY),
+];

@@ -43,6 +43,12 @@ function lastBytes({ insns, offsets }: Block): number[] {
   return offsets.map((at, i) => at + insns[i].len - 1);
 }
 
+/** Each block sets its element when it is entered. */
+export interface BlockMarks {
+  readonly entered: Uint8Array;
+  number(block: Block): number;
+}
+
 /** Generates one function from blocks. */
 export class FunctionText {
   readonly #e: Emitter;
@@ -53,11 +59,19 @@ export class FunctionText {
   /** Checkpoints whose flags of before are not worked out unless they are needed. */
   readonly #entryFlags = new Map<Block, EntryFlags>();
   #maxEip = 0;
+  readonly #marks: BlockMarks | null;
   /** Ticks that are left beyond what is needed wherever a checkpoint is reached. */
   #spare = 0;
 
-  constructor(entry: Block, eipBase: number, stackAttr: number, ports: Ports) {
+  constructor(
+    entry: Block,
+    eipBase: number,
+    stackAttr: number,
+    ports: Ports,
+    marks: BlockMarks | null = null,
+  ) {
     this.#e = new Emitter(ports);
+    this.#marks = marks;
     this.#blocks = structure(entry);
     this.#eipBase = eipBase;
     this.#stackAttr = stackAttr;
@@ -175,6 +189,7 @@ export class FunctionText {
       e.line(`if (left < ${this.#needed(block)}) { ${before}${this.#leaveTo(String(this.#eip(block.at)))} }`);
     }
     e.line(`left = left - ${count} | 0;`);
+    if (this.#marks !== null) e.line(`${e.object(this.#marks.entered)}[${this.#marks.number(block)}] = 1;`);
     for (const [i, insn] of block.insns.entries()) {
       const eip = this.#eip(block.offsets[i]);
       const next = (eip + insn.len) | 0;
