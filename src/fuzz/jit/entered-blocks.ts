@@ -23,6 +23,12 @@ export class EnteredBlocks implements BlockWitness {
     return number;
   }
 
+  /** Whether the block at a physical address has been entered. */
+  has(address: number): boolean {
+    const number = this.#numbers.get(address);
+    return number !== undefined && this.entered[number] !== 0;
+  }
+
   /** Blocks entered since the last call. A function that was made before it must not run again. */
   take(): number {
     let count = 0;

@@ -71,7 +71,7 @@ export class ItemMaker {
   /** Item `i` of `count`. */
   item(i: number, count: number): EngineItem {
     const random = this.#random;
-    switch (random.below(16)) {
+    switch (random.below(19)) {
       case 0:
       case 1:
       case 2:
@@ -298,4 +298,15 @@ export function assembleItems(items: readonly EngineItem[], is32: boolean): numb
     }
     return by >= -128 && by <= 127 ? [...bytes, by & 0xff] : [0x90, 0x90];
   });
+}
+
+/** Items where basic blocks begin: the first, the targets of jumps, what follows a jump. */
+export function leadersOf(items: readonly EngineItem[]): number[] {
+  const leaders = new Set([0]);
+  for (const [i, { to }] of items.entries()) {
+    if (to === undefined) continue;
+    leaders.add(to % items.length);
+    if (i + 1 < items.length) leaders.add(i + 1);
+  }
+  return [...leaders].sort((a, b) => a - b);
 }

@@ -5,7 +5,7 @@
  * several of them, one after the other, so that nearly all of it runs whatever its jumps and faults do.
  */
 import type { Prng } from '../prng.ts';
-import { type EngineItem, ItemMaker } from './items.ts';
+import { type EngineItem, ItemMaker, leadersOf } from './items.ts';
 
 /** Modes in which programs start. `user32` is level 3. */
 export const ENGINE_MODES = ['real', 'prot16', 'prot32', 'user32', 'v86'] as const;
@@ -33,7 +33,7 @@ export interface EngineProgram {
   readonly deniedPorts: readonly number[];
   /** What the page that most pointers hit is a name of, with paging. */
   readonly aliasesCode: boolean;
-  /** Items at which it is started, one after the other, each time with registers and flags as above. */
+  /** Items at which it is started, one after the other, if they have not run as generated code by then; registers and flags are as above. */
   readonly starts: readonly number[];
   /** Ticks of each run behind a start. */
   readonly slices: readonly number[];
@@ -63,8 +63,8 @@ export function is32Bit({ mode }: EngineProgram): boolean {
 export function makeEngineProgram(random: Prng): EngineProgram {
   const mode = random.pick(ENGINE_MODES);
   const is32 = mode === 'prot32' || mode === 'user32';
-  const maxInsns = random.oneIn(8) ? random.pick(MAX_INSNS) : 2 + random.below(5);
-  const isLong = maxInsns < 10 && !random.oneIn(4);
+  const maxInsns = random.oneIn(8) ? random.pick(MAX_INSNS) : 2 + random.below(7);
+  const isLong = maxInsns <= 10 && !random.oneIn(4);
   const count = isLong
     ? MAX_ITEMS + random.below(MAX_ITEMS_LONG - MAX_ITEMS)
     : 3 + random.below(MAX_ITEMS - 3);
@@ -84,15 +84,15 @@ export function makeEngineProgram(random: Prng): EngineProgram {
     pitCount: random.oneIn(3) ? 0 : 200 + random.below(600),
     deniedPorts: random.oneIn(3) ? [random.below(0x10), random.below(0x80)] : [],
     aliasesCode: random.oneIn(4),
-    ...randomRun(random, count),
+    ...randomRun(random, leadersOf(items)),
     maxInsns,
     threshold: random.oneIn(4) ? 2 : 1,
-    heads: maxInsns < 10 ? 'items' : random.oneIn(4) ? 'none' : 'starts',
+    heads: maxInsns <= 10 ? 'items' : random.oneIn(4) ? 'none' : 'starts',
   };
 }
 
 /** Few starts with many ticks or in many slices, or many starts with few ticks. */
-function randomRun(random: Prng, count: number): Pick<EngineProgram, 'starts' | 'slices'> {
+function randomRun(random: Prng, leaders: readonly number[]): Pick<EngineProgram, 'starts' | 'slices'> {
   if (random.oneIn(8)) {
     const isFine = random.oneIn(2);
     const slices = Array.from(
@@ -101,10 +101,8 @@ function randomRun(random: Prng, count: number): Pick<EngineProgram, 'starts' | 
     );
     return { starts: [0], slices };
   }
-  const starts = [0];
-  for (let at = random.below(8); at < count; at += 1 + random.below(12)) starts.push(at);
   return {
-    starts,
+    starts: leaders.filter((item) => item === 0 || !random.oneIn(4)),
     slices: Array.from({ length: 1 + random.below(2) }, () => 1 + random.below(90)),
   };
 }

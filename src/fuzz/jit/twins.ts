@@ -3,6 +3,7 @@
  */
 import type { BoardEnd } from '../../boards/board.ts';
 import { boardDifferences, registersAreEqual } from '../../boards/differences.ts';
+import { CODE } from '../random-code-layout.ts';
 import { EnteredBlocks } from './entered-blocks.ts';
 import { assembleItems, itemOffsets } from './items.ts';
 import { type EngineProgram, is32Bit } from './program.ts';
@@ -67,6 +68,8 @@ export class EngineTwins {
     const begin = clock.ticks;
     for (const [i, item] of program.starts.entries()) {
       const at = offsets[item % program.items.length];
+      // What has run is not started once more: the time is better spent on what has not.
+      if (this.#blocks.has(CODE + program.offset + at)) continue;
       this.#interpreted.start(program, at);
       this.#generated.start(program, at);
       if (i === 0) this.#generated.offerHeads(program, headsOf(program, offsets));
