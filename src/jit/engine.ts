@@ -34,6 +34,8 @@ export interface JitOptions {
   readonly maxFunctions?: number;
   /** Instructions of one function. Default {@link MAX_INSNS}; 1 makes each instruction a function of its own. */
   readonly maxInsns?: number;
+  /** Functions may begin at every instruction, at its first visit too. Default false: where jumps backwards lead to. */
+  readonly wantsAll?: boolean;
   /** Told of every block, and by it when it runs. Default: nobody. */
   readonly witness?: BlockWitness;
 }
@@ -103,6 +105,7 @@ export function canGenerate(): boolean {
 
 /** The engine of one CPU. */
 export class Jit implements CodeGenerator {
+  readonly wantsAll: boolean;
   readonly #enter = new Insn(Op.Generated, 1, 0);
   readonly #threshold: number;
   readonly #maxDeaths: number;
@@ -124,6 +127,7 @@ export class Jit implements CodeGenerator {
     this.#maxFunctions = options.maxFunctions ?? DEFAULT_MAX_FUNCTIONS;
     this.#maxInsns = options.maxInsns ?? MAX_INSNS;
     this.#witness = options.witness ?? null;
+    this.wantsAll = options.wantsAll ?? false;
   }
 
   arrive(cpu: Cpu, page: CodePage, head: Head, eip: number, at: number): Insn {
