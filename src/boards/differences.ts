@@ -155,6 +155,8 @@ function compareMemory(
     for (const page of pages ?? all) {
       const from = page * PAGE_SIZE - gpa;
       if (from < 0 || from >= mem.length) continue;
+      const to = from + PAGE_SIZE;
+      if (isSame(mem.subarray(from, to), other.subarray(from, to))) continue;
       for (let at = from; at < from + PAGE_SIZE && !gatherer.isFull; at++) {
         if (mem[at] !== other[at])
           gatherer.add(`memory ${hex(gpa + at, 8)}`, hex(mem[at], 2), hex(other[at], 2));

@@ -4,7 +4,8 @@
  * forced-emulation path; what no in-kernel device takes is answered with all ones. DS reaches all 4 GiB in real mode
  * (“unreal mode”), set as KVM_SET_SREGS allows it.
  */
-import { ACTIVITY_ACTIVE } from '../cpu/cpu.ts';
+import { ACTIVITY_ACTIVE, type Cpu } from '../cpu/cpu.ts';
+import type { JitOptions } from '../jit/engine.ts';
 import { Kvm } from '../kvm/kvm.ts';
 import { orThrow } from '../kvm/or-throw.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
@@ -43,8 +44,9 @@ export class DevGuest {
   /** Accesses that reached userspace's memory bus. */
   #mmioExits = 0;
 
-  constructor() {
-    this.vm = new Kvm().createVm();
+  /** @param jit when code is generated; false: never. */
+  constructor(jit: JitOptions | false = false) {
+    this.vm = orThrow(new Kvm().createVm({ jit }), 'KVM_CREATE_VM');
     this.vm.setUserMemoryRegion({ slot: 0, flags: 0, guest_phys_addr: 0, memory_size: RAM_BYTES });
     this.vm.createIrqchip();
     this.#vcpu = orThrow(this.vm.createVcpu(0), 'KVM_CREATE_VCPU');
@@ -63,6 +65,10 @@ export class DevGuest {
         this.#mmioExits++;
       },
     };
+  }
+
+  get cpu(): Cpu {
+    return this.#vcpu.cpu;
   }
 
   /** `out dx, al/ax/eax`. */

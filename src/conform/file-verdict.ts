@@ -3,6 +3,8 @@
  */
 import { EmulatorError } from '../errors.ts';
 import { CaseDiff, type Difference } from './case-diff.ts';
+import type { ConformEngine } from './engine-names.ts';
+import { compareEngines, enginesOf } from './engines.ts';
 import { VECTOR_FORMATS } from './formats.ts';
 import { type JsonObject, parseVector } from './json-fields.ts';
 import { messageOf, readVectorLines, type VectorFile } from './vector-files.ts';
@@ -39,10 +41,11 @@ export interface FileVerdict {
 /** How many malformed lines of one file are shown; a file that is something else entirely stays readable. */
 const MAX_COMPLAINTS = 10;
 
-/** Replays a file; every failure goes to `onFailure`. Only cases whose id contains `filter` are run. */
+/** Replays a file; every failure goes to `onFailure`. Only cases whose id contains `filter` are run, on the engine named. */
 export function judgeFile(
   file: VectorFile,
   filter: string,
+  engine: ConformEngine,
   onFailure: (failure: Failure) => void,
 ): FileVerdict {
   const verdict: FileVerdict = {
@@ -60,17 +63,16 @@ export function judgeFile(
     const where = lines.length > 0 ? ` after line ${lines.length}` : '';
     complain(verdict, `${file.path}: ${damage}${where}`);
   }
-  let replayer: Replayer | null = null;
+  let replayers: readonly Replayer[] = [];
   const diff = new CaseDiff();
   for (const [i, text] of lines.entries()) {
     diff.clear();
     try {
       const test = parseVector(text);
-      replayer ??= openReplayer(test, file, verdict);
-      if (judgeCase(replayer, test, filter, verdict, diff)) {
-        onFailure(
-          failure(verdict, i + 1, `${file.name} ${replayer.idOf(test)}`, replayer.describe(test), diff),
-        );
+      if (replayers.length === 0) replayers = openReplayers(test, file, verdict, engine);
+      const [first] = replayers;
+      if (judgeCase(replayers, test, filter, verdict, diff)) {
+        onFailure(failure(verdict, i + 1, `${file.name} ${first.idOf(test)}`, first.describe(test), diff));
       }
     } catch (error) {
       if (!(error instanceof EmulatorError) || error.code !== 'E_VECTOR') throw error;
@@ -78,7 +80,7 @@ export function judgeFile(
     }
   }
   diff.clear();
-  replayer?.finish(diff);
+  for (const replayer of replayers) replayer.finish(diff);
   if (diff.count > 0) {
     verdict.failed++;
     onFailure(failure(verdict, lines.length, `${file.name} (after the last case)`, '', diff));
@@ -91,32 +93,40 @@ function complain(verdict: FileVerdict, what: string): void {
   if (verdict.complaints.length < MAX_COMPLAINTS) verdict.complaints.push(what);
 }
 
-function openReplayer(first: JsonObject, file: VectorFile, verdict: FileVerdict): Replayer {
+/** One for each engine. */
+function openReplayers(
+  first: JsonObject,
+  file: VectorFile,
+  verdict: FileVerdict,
+  engine: ConformEngine,
+): readonly Replayer[] {
   const format = VECTOR_FORMATS.find((candidate) => candidate.detect(first));
   if (format === undefined) {
     const keys = Object.keys(first).slice(0, 8).join(', ');
     throw new EmulatorError('E_VECTOR', `no vector format has these fields: ${keys}`);
   }
   verdict.format = format.name;
-  return format.open(first, file.folder);
+  return enginesOf(engine).map((jit) => format.open(first, file.folder, jit));
 }
 
 /** Runs one case. @returns whether it failed. */
 function judgeCase(
-  replayer: Replayer,
+  replayers: readonly Replayer[],
   test: JsonObject,
   filter: string,
   verdict: FileVerdict,
   diff: CaseDiff,
 ): boolean {
-  if (!replayer.idOf(test).includes(filter)) return false;
-  const reasons = replayer.exclusions(test);
+  const [first, second] = replayers;
+  if (!first.idOf(test).includes(filter)) return false;
+  const reasons = first.exclusions(test);
   if (reasons.length > 0) {
     verdict.excluded++;
     for (const reason of reasons) verdict.reasons.set(reason, (verdict.reasons.get(reason) ?? 0) + 1);
     return false;
   }
-  replayer.replay(test, diff);
+  for (const replayer of replayers) replayer.replay(test, diff);
+  if (second !== undefined) compareEngines(first, second, diff);
   if (diff.count === 0) verdict.passed++;
   else verdict.failed++;
   return diff.count > 0;

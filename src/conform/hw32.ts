@@ -4,10 +4,12 @@
  *
  * The x87 files are excluded by name: there is no FPU yet.
  */
+import type { Cpu } from '../cpu/cpu.ts';
 import { getEflags } from '../cpu/flags.ts';
 import { GPR_NAMES, PF_VECTOR, X86_EFLAGS_RF } from '../cpu/registers.ts';
 import { SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS } from '../decoder/insn.ts';
 import { EmulatorError } from '../errors.ts';
+import { Jit, type JitOptions } from '../jit/engine.ts';
 import { type CaseDiff, hex } from './case-diff.ts';
 import {
   HW32_RANGES,
@@ -54,7 +56,7 @@ export const HW32: VectorFormat = {
   name: 'hw32',
   detect: (first) =>
     typeof first.code === 'string' && isObject(first.in) && 'out' in first && 'undef' in first,
-  open: () => new Hw32Replayer(),
+  open: (_first, _folder, jit) => new Hw32Replayer('pae', jit),
 };
 
 /** Runs hw32 cases. */
@@ -62,10 +64,18 @@ export class Hw32Replayer implements Replayer {
   readonly #machine: Hw32Machine;
   readonly #memory: JudgedMemory;
 
-  /** @param paging the paging structures that carry the format's memory map. */
-  constructor(paging: Hw32Paging = 'pae') {
+  /**
+   * @param paging the paging structures that carry the format's memory map.
+   * @param jit when code is generated; false: never.
+   */
+  constructor(paging: Hw32Paging = 'pae', jit: JitOptions | false = false) {
     this.#machine = new Hw32Machine(paging);
+    if (jit !== false) this.#machine.cpu.generator = new Jit(jit);
     this.#memory = new JudgedMemory(this.#machine.memory, linearText);
+  }
+
+  get cpu(): Cpu {
+    return this.#machine.cpu;
   }
 
   exclusions(test: JsonObject): readonly string[] {

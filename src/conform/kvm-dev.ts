@@ -2,8 +2,11 @@
  * Format `kvm dev-*`: random access sequences on KVM's in-kernel devices, each line from a new VM
  * (vectors/kvm/FORMAT.md), replayed as guest instructions.
  */
+
 import { nsToTicks } from '../bus/clock.ts';
+import type { Cpu } from '../cpu/cpu.ts';
 import { EmulatorError } from '../errors.ts';
+import type { JitOptions } from '../jit/engine.ts';
 import { orThrow } from '../kvm/or-throw.ts';
 import type { Vm } from '../kvm/vm.ts';
 import {
@@ -40,10 +43,17 @@ const DEVICES: readonly string[] = ['pic', 'pit', 'ioapic'];
 export const KVM_DEV: VectorFormat = {
   name: 'kvm dev',
   detect: (first) => typeof first.dev === 'string' && Array.isArray(first.ops) && isObject(first.state),
-  open: () => new KvmDevReplayer(),
+  open: (_first, _folder, jit) => new KvmDevReplayer(jit),
 };
 
 class KvmDevReplayer implements Replayer {
+  readonly #jit: JitOptions | false;
+  cpu: Cpu | null = null;
+
+  constructor(jit: JitOptions | false) {
+    this.#jit = jit;
+  }
+
   exclusions(test: JsonObject): readonly string[] {
     return DEVICES.includes(String(test.dev)) ? [] : [`needs ${String(test.dev)}`];
   }
@@ -57,7 +67,8 @@ class KvmDevReplayer implements Replayer {
   }
 
   replay(test: JsonObject, diff: CaseDiff): void {
-    const guest = new DevGuest();
+    const guest = new DevGuest(this.#jit);
+    this.cpu = guest.cpu;
     const isPit = test.dev === 'pit';
     if (isPit) guest.vm.createPit2({ flags: KVM_PIT_SPEAKER_DUMMY });
     for (const [i, op] of arrayField(test, 'ops').entries()) {

@@ -4,8 +4,10 @@
  * so do we (forced emulation). The replayer is the userspace: it drives KVM_RUN and answers.
  */
 
+import type { Cpu } from '../cpu/cpu.ts';
 import { disassemble } from '../decoder/disassemble.ts';
 import { EmulatorError } from '../errors.ts';
+import type { JitOptions } from '../jit/engine.ts';
 import { Kvm } from '../kvm/kvm.ts';
 import { orThrow } from '../kvm/or-throw.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
@@ -64,7 +66,7 @@ const SEGMENTS = ['cs', 'ds', 'es', 'fs', 'gs', 'ss'] as const;
 export const KVM_PIO: VectorFormat = {
   name: 'kvm pio',
   detect: (first) => 'mode' in first && 'fill' in first && 'exits' in first,
-  open: () => new KvmPioReplayer(),
+  open: (_first, _folder, jit) => new KvmPioReplayer(jit),
 };
 
 class KvmPioReplayer implements Replayer {
@@ -73,14 +75,18 @@ class KvmPioReplayer implements Replayer {
   readonly #memory: JudgedMemory;
   readonly #words: Int32Array;
 
-  constructor() {
-    this.#vm = new Kvm().createVm();
+  constructor(jit: JitOptions | false) {
+    this.#vm = orThrow(new Kvm().createVm({ jit }), 'KVM_CREATE_VM');
     this.#vm.setUserMemoryRegion({ slot: 0, flags: 0, guest_phys_addr: 0, memory_size: RAM_BYTES });
     this.#vcpu = orThrow(this.#vm.createVcpu(0), 'KVM_CREATE_VCPU');
     this.#vcpu.forceEmulation = 1;
     this.#memory = new JudgedMemory(this.#vm.memory);
     const { ram } = this.#vm.memory;
     this.#words = new Int32Array(ram.buffer, ram.byteOffset, RAM_BYTES / 4);
+  }
+
+  get cpu(): Cpu {
+    return this.#vcpu.cpu;
   }
 
   exclusions(test: JsonObject): readonly string[] {

@@ -3,6 +3,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { closingLines, failureLines, fileLine, jsonReport, type Totals } from './conform-report.ts';
+import type { ConformEngine } from './engine-names.ts';
 import { type Failure, type FileVerdict, judgeFile } from './file-verdict.ts';
 import { findVectorFiles, messageOf, type VectorFile } from './vector-files.ts';
 
@@ -14,6 +15,8 @@ export interface ConformOptions {
   readonly json: boolean;
   /** Only cases whose id contains this text (`i=143`, `id=7`). */
   readonly filter?: string;
+  /** Default `off`. */
+  readonly jit?: ConformEngine;
 }
 
 /** Where the report goes. */
@@ -42,7 +45,7 @@ export async function runConform(
   const verdicts: FileVerdict[] = [];
   const failures: Failure[] = [];
   for (const file of files) {
-    const verdict = judgeFile(file, options.filter ?? '', (failure) => {
+    const verdict = judgeFile(file, options.filter ?? '', options.jit ?? 'off', (failure) => {
       if (failures.length < options.failures) failures.push(failure);
     });
     verdicts.push(verdict);

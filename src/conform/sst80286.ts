@@ -10,6 +10,7 @@ import { getEflags, setEflags } from '../cpu/flags.ts';
 import { AR_REAL_CODE, AR_REAL_DATA, EAX, EBP, EBX, ECX, EDI, EDX, ESI, ESP } from '../cpu/registers.ts';
 import { SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS } from '../decoder/insn.ts';
 import type { UserspaceBus } from '../emulate/kvm-vcpu.ts';
+import type { JitOptions } from '../jit/engine.ts';
 import { Kvm } from '../kvm/kvm.ts';
 import { orThrow } from '../kvm/or-throw.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
@@ -76,7 +77,7 @@ class OpenBus implements UserspaceBus {
 export const SST80286: VectorFormat = {
   name: 'sst80286',
   detect: (first) => typeof first.bytes === 'string' && 'in' in first && 'out' in first,
-  open: (_first, folder) => new Sst80286Replayer(folder),
+  open: (_first, folder, jit) => new Sst80286Replayer(folder, 0, jit),
 };
 
 /** Runs sst80286 cases on one bare machine. */
@@ -88,10 +89,13 @@ export class Sst80286Replayer implements Replayer {
   readonly #memory: JudgedMemory;
   readonly #bus = new OpenBus();
 
-  /** @param forceEmulation 1: IN and OUT through KVM's instruction emulator, as `--force-emulation` does. */
-  constructor(folder: string, forceEmulation = 0) {
+  /**
+   * @param forceEmulation 1: IN and OUT through KVM's instruction emulator, as `--force-emulation` does.
+   * @param jit when code is generated; false: never.
+   */
+  constructor(folder: string, forceEmulation = 0, jit: JitOptions | false = false) {
     this.#masks = flagMasks(folder);
-    this.#vm = new Kvm().createVm();
+    this.#vm = orThrow(new Kvm().createVm({ jit }), 'KVM_CREATE_VM');
     this.#vm.setUserMemoryRegion({ slot: 0, flags: 0, guest_phys_addr: 0, memory_size: RAM_BYTES });
     this.#vcpu = orThrow(this.#vm.createVcpu(0), 'KVM_CREATE_VCPU');
     this.#vcpu.userspace = this.#bus;
@@ -99,6 +103,10 @@ export class Sst80286Replayer implements Replayer {
     this.#vcpu.forceEmulation = forceEmulation;
     this.#cpu = this.#vcpu.cpu;
     this.#memory = new JudgedMemory(this.#vm.memory);
+  }
+
+  get cpu(): Cpu {
+    return this.#cpu;
   }
 
   exclusions(test: JsonObject): readonly string[] {

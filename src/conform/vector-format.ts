@@ -2,6 +2,8 @@
  * What a format of test vectors is to the judge: how its files are recognised by content, and how one case is run.
  * One file a format; formats.ts lists them.
  */
+import type { Cpu } from '../cpu/cpu.ts';
+import type { JitOptions } from '../jit/engine.ts';
 import type { CaseDiff } from './case-diff.ts';
 import type { JsonObject } from './json-fields.ts';
 
@@ -18,6 +20,8 @@ export interface Replayer {
    * @throws EmulatorError `E_VECTOR` when the case is malformed.
    */
   replay(test: JsonObject, diff: CaseDiff): void;
+  /** The processor of the case that ran last; null before. */
+  readonly cpu: Cpu | null;
   /** After the last case: disagreements that belong to no single case. */
   finish(diff: CaseDiff): void;
 }
@@ -27,6 +31,9 @@ export interface VectorFormat {
   readonly name: string;
   /** Whether the first object of a file is of this format. */
   detect(first: JsonObject): boolean;
-  /** @param folder where the file lies: sets may bring files of their own, such as flag masks. */
-  open(first: JsonObject, folder: string): Replayer;
+  /**
+   * @param folder where the file lies: sets may bring files of their own, such as flag masks.
+   * @param jit when code is generated; false: never.
+   */
+  open(first: JsonObject, folder: string, jit: JitOptions | false): Replayer;
 }

@@ -116,7 +116,7 @@ export function fetchSlow(cpu: Cpu, cache: DecodeCache, window: FetchWindow, eip
   if (page < 0) return null;
   let own = cache.find(page);
   let insn = own === null || !cache.enabled ? null : own.insns[cpu.codeIs32 as 0 | 1][at];
-  const head =
+  let head =
     insn === null && own !== null && cache.enabled ? own.heads[cpu.codeIs32 as 0 | 1].get(at) : undefined;
   if (head !== undefined) insn = head.insn;
   if (insn !== null && (eip >>> 0) + insn.len - 1 > limit && limit !== 0xffffffff) insn = null;
@@ -129,6 +129,10 @@ export function fetchSlow(cpu: Cpu, cache: DecodeCache, window: FetchWindow, eip
     insn = decodeAt(cpu, cache, eip, page);
     if (insn === null) return null;
     own = cache.enabled ? cache.obtain(page) : null;
+    if (own !== null && cpu.generator?.wantsAll === true) {
+      own.want(cpu.codeIs32 as 0 | 1, at);
+      head = own.heads[cpu.codeIs32 as 0 | 1].get(at);
+    }
   }
   if (own === null) return insn;
   setWindow(cpu, window, own, eip, at);

@@ -10,6 +10,8 @@ import type { Cpu } from './cpu.ts';
 
 /** An engine that turns hot guest code into functions. */
 export interface CodeGenerator {
+  /** Every instruction is a head from the moment it is decoded, not only the targets of jumps backwards. */
+  readonly wantsAll: boolean;
   /** Ticks that may be taken at the place that the interpreter offers next; 0 while each instruction must come back. */
   budget: number;
   /**

@@ -19,8 +19,8 @@ export const FORGET_PAGES = '/*pages*/';
 /** Accesses of one function that remember their page: beyond it the variables cost more than they save. */
 const MAX_PAGE_MEMOS = 6;
 
-/** No page begins there. */
-export const NO_PAGE = 1;
+/** No address is that, whatever is left of its offset to tell whether it is aligned. */
+export const NO_PAGE = 0x800;
 
 /** What is known of the flags at this point of a block, so that a condition need not be worked out of `fr` and `fa`. */
 export interface KnownFlags {

@@ -19,6 +19,7 @@ import type { CodePage, GeneratedCode, Head } from '../decoder/decode-cache.ts';
 import { Insn, SEG_CS, SEG_SS } from '../decoder/insn.ts';
 import { lower, MAX_INSN_LEN } from '../decoder/lower.ts';
 import { Op } from '../decoder/op.ts';
+import type { BlockWitness } from './block-witness.ts';
 import { findBlocks, MAX_INSNS } from './blocks.ts';
 import { undefer } from './deferred-flags.ts';
 import { FunctionText, type Generated } from './generate.ts';
@@ -34,6 +35,10 @@ export interface JitOptions {
   readonly maxFunctions?: number;
   /** Instructions of one function. Default {@link MAX_INSNS}; 1 makes each instruction a function of its own. */
   readonly maxInsns?: number;
+  /** Functions may begin at every instruction, at its first visit too. Default false: where jumps backwards lead to. */
+  readonly wantsAll?: boolean;
+  /** Told of every block, and by it when it runs. Default: nobody. */
+  readonly witness?: BlockWitness;
 }
 
 const DEFAULT_THRESHOLD = 40;
@@ -134,11 +139,13 @@ export function canGenerate(): boolean {
 
 /** The engine of one CPU. */
 export class Jit implements CodeGenerator {
+  readonly wantsAll: boolean;
   readonly #enter = new Insn(Op.Generated, 1, 0);
   readonly #threshold: number;
   readonly #maxDeaths: number;
   readonly #maxFunctions: number;
   readonly #maxInsns: number;
+  readonly #witness: BlockWitness | null;
   budget = 0;
   #chosen: GeneratedFunction | null = null;
   /** The head whose function has just done nothing: its instruction is the interpreter's this time. */
@@ -153,6 +160,8 @@ export class Jit implements CodeGenerator {
     this.#maxDeaths = options.maxDeaths ?? DEFAULT_MAX_DEATHS;
     this.#maxFunctions = options.maxFunctions ?? DEFAULT_MAX_FUNCTIONS;
     this.#maxInsns = options.maxInsns ?? MAX_INSNS;
+    this.#witness = options.witness ?? null;
+    this.wantsAll = options.wantsAll ?? false;
   }
 
   arrive(cpu: Cpu, page: CodePage, head: Head, eip: number, at: number): Insn {
@@ -235,15 +244,14 @@ export class Jit implements CodeGenerator {
     if (entry === undefined) return null;
     convertIfs(blocks, entry);
     const stackAttr = cpu.segAttr[SEG_SS];
+    const witness = this.#witness;
     const generated = new FunctionText(
       entry,
       eipBase,
       stackAttr,
-      {
-        io: cpu.inlineIo,
-        dx: cpu.r16[DX],
-      },
+      { io: cpu.inlineIo, dx: cpu.r16[DX] },
       head.isGeneral ? null : { base: cpu.segBase, bound: cpu.segBound },
+      witness && { entered: witness.entered, number: (block) => witness.add(page.page, block.at) },
     ).generate();
     if (!generated.hasLoop && generated.insns < Math.min(MIN_INSNS, this.#maxInsns)) return null;
     const code = new GeneratedFunction(cpu, generated, eipBase, stackAttr & AR_DB);
@@ -255,25 +263,22 @@ export class Jit implements CodeGenerator {
   }
 
   #make(cpu: Cpu, { text, objects }: Generated, code: GeneratedFunction): Run {
-    const names = objects.map((_, i) => `o${i}`);
+    const { gpr, r16, lazy, segBase, segBound, tlb, mem } = cpu;
+    const clock = cpu.inlineIo?.clock ?? null;
+    const scope = [cpu, code, clock, gpr, r16, lazy, segBase, segBound, tlb, mem.ram, mem.view];
+    const values = [...scope, ...ENVIRONMENT, ...objects];
+    const words = new Set(text.match(/\b[A-Za-z]\w*/g));
+    const names = [...SCOPE, ...objects.map((_, i) => `o${i}`)];
+    const used = [...names.keys()].filter((i) => words.has(names[i]));
     // Each a local of the function too: V8 folds it at every use then. A variable of the outer function it reads through its
     // context, which is a constant only outside of nested loops.
-    const used = [...CONSTANTS, ...names].filter((name) => new RegExp(`\\b${name}\\b`).test(text));
+    const locals = used.map((i) => `${names[i]} = $${names[i]}`).join(', ');
     const factory = new Function(
-      'cpu, code, env, objects, clock',
+      ...used.map((i) => `$${names[i]}`),
       // In parentheses: V8 then compiles the inner function at once instead of reading it twice.
-      `'use strict';
-const { gpr, r16, lazy, segBase, segBound, tlb } = cpu;
-const { ram, view } = cpu.mem;
-const { load8, load16, load32, store8, store16, store32, aluStore, parity, undefer, scratch } = env;
-const [${names.join(', ')}] = objects;
-const ${used.map((name) => `$${name} = ${name}`).join(', ')};
-return (function generated(left) {
-const ${used.map((name) => `${name} = $${name}`).join(', ')};
-${text}
-});`,
+      `'use strict'; return (function generated(left) {\nconst ${locals};\n${text}\n});`,
     );
-    return factory(cpu, code, ENVIRONMENT, objects, cpu.inlineIo?.clock ?? null) as Run;
+    return factory(...used.map((i) => values[i])) as Run;
   }
 
   /** Lets the function be left at its entry once: V8 then knows the types on the way out, and need not find out later. */
@@ -307,14 +312,8 @@ ${text}
   }
 }
 
-/** What generated code may name, besides `o0`, `o1` …. */
-const CONSTANTS =
-  'cpu code clock gpr r16 lazy segBase segBound tlb ram view load8 load16 load32 store8 store16 store32 aluStore parity undefer scratch'.split(
-    ' ',
-  );
-
-/** What generated code calls. */
-const ENVIRONMENT = {
+/** Functions and tables that generated code uses. */
+const LIBRARY = {
   load8,
   load16,
   load32,
@@ -326,3 +325,12 @@ const ENVIRONMENT = {
   undefer,
   scratch: new Int32Array(2),
 };
+const ENVIRONMENT = Object.values(LIBRARY);
+/**
+ * What generated code calls them, and those of its processor. They are parameters that nobody assigns: V8 knows their values, and a
+ * function costs less to make.
+ */
+const SCOPE = [
+  ...['cpu', 'code', 'clock', 'gpr', 'r16', 'lazy', 'segBase', 'segBound', 'tlb', 'ram', 'view'],
+  ...Object.keys(LIBRARY),
+];

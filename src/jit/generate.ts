@@ -46,6 +46,12 @@ function lastBytes({ insns, offsets }: Block): number[] {
   return offsets.map((at, i) => at + insns[i].len - 1);
 }
 
+/** Each block sets its element when it is entered. */
+export interface BlockMarks {
+  readonly entered: Uint8Array;
+  number(block: Block): number;
+}
+
 /** Generates one function from blocks. */
 export class FunctionText {
   #e: Emitter;
@@ -57,12 +63,22 @@ export class FunctionText {
   /** Checkpoints whose flags of before are not worked out unless they are needed. */
   readonly #entryFlags = new Map<Block, EntryFlags>();
   #maxEip = 0;
+  readonly #marks: BlockMarks | null;
+  readonly #numbers = new Map<Block, number>();
   /** Ticks that are left beyond what is needed wherever a checkpoint is reached. */
   #spare = 0;
 
-  constructor(entry: Block, eipBase: number, stackAttr: number, ports: Ports, known: KnownSegments | null) {
+  constructor(
+    entry: Block,
+    eipBase: number,
+    stackAttr: number,
+    ports: Ports,
+    known: KnownSegments | null,
+    marks: BlockMarks | null = null,
+  ) {
     this.#e = new Emitter(ports, 0, known);
     this.#known = known;
+    this.#marks = marks;
     this.#blocks = structure(entry);
     this.#eipBase = eipBase;
     this.#stackAttr = stackAttr;
@@ -184,6 +200,13 @@ export class FunctionText {
     else this.#tree(to);
   }
 
+  /** The number of a block, however often its text is made. */
+  #numberOf(block: Block, marks: BlockMarks): number {
+    const known = this.#numbers.get(block) ?? marks.number(block);
+    this.#numbers.set(block, known);
+    return known;
+  }
+
   #block(block: Block): void {
     const e = this.#e;
     const count = block.insns.length;
@@ -197,6 +220,8 @@ export class FunctionText {
     }
     e.line(`left = left - ${count} | 0;`);
     e.remembersPages = block.isInLoop;
+    if (this.#marks !== null)
+      e.line(`${e.object(this.#marks.entered)}[${this.#numberOf(block, this.#marks)}] = 1;`);
     for (const [i, insn] of block.insns.entries()) {
       const eip = this.#eip(block.offsets[i]);
       const next = (eip + insn.len) | 0;

@@ -201,7 +201,7 @@ describe('pio86 fuzz', () => {
     expect((await cli(['fuzz', 'string-io', '--runs', '1'])).stdout).toMatch(/seed \d+/);
   });
 
-  it.each(['insn', 'devices', 'bus', 'loaders', 'bpftrace'])('finds nothing in %s', async (target) => {
+  it.each(['insn', 'jit', 'devices', 'bus', 'loaders', 'bpftrace'])('finds nothing in %s', async (target) => {
     const { exitCode, stdout } = await cli(['fuzz', target, '--runs', '30', '--seed', '3']);
     expect(stdout).toMatch(/^30 runs, 0 findings \(seed 3\)$/m);
     expect(exitCode).toBe(0);

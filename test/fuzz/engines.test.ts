@@ -1,20 +1,20 @@
 /**
- * Random programs on two boards, one interpreting and one generating code (`npm run fuzz:jit` runs more of them).
+ * Random programs on two boards, one interpreting and one generating code (`pio86 fuzz jit` runs more of them).
  */
 import { describe, expect, it } from 'vitest';
 import { COLD_TABLE } from '../../src/cpu/cold.ts';
 import { Op } from '../../src/decoder/op.ts';
-import { countBlocks, type EngineProgram } from '../../src/fuzz/engine-program.ts';
-import { EngineTwins } from '../../src/fuzz/engine-twins.ts';
-import {
-  engineProgram,
-  engineProgramLines,
-  fuzzEngines,
-  shrinkEngineProgram,
-} from '../../src/fuzz/run-engine-fuzz.ts';
+import { type EngineProgram, makeEngineProgram } from '../../src/fuzz/jit/program.ts';
+import { shrinkEngineProgram } from '../../src/fuzz/jit/shrink.ts';
+import { programToText } from '../../src/fuzz/jit/text.ts';
+import { EngineTwins } from '../../src/fuzz/jit/twins.ts';
+import { Prng } from '../../src/fuzz/prng.ts';
+import { JitTarget } from '../../src/fuzz/targets/jit.ts';
 
-const BLOCKS = Number(process.env.FUZZ_BLOCKS ?? 1500);
+const RUNS = Number(process.env.FUZZ_RUNS ?? 60);
 const SEED = Number(process.env.FUZZ_SEED ?? 20261122);
+
+const programOf = (seed: number, run: number): EngineProgram => makeEngineProgram(new Prng(seed, run));
 
 const idle: Omit<EngineProgram, 'items' | 'slices'> = {
   mode: 'real',
@@ -26,14 +26,23 @@ const idle: Omit<EngineProgram, 'items' | 'slices'> = {
   pitCount: 0,
   deniedPorts: [],
   aliasesCode: false,
+  starts: [0],
+  maxInsns: 200,
+  threshold: 2,
+  heads: 'none',
 };
 
 describe('the two engines', () => {
   it('do the same with random programs in every mode', () => {
-    const finding = fuzzEngines(SEED, BLOCKS);
-    const text =
-      finding === null ? [] : [...engineProgramLines(finding.program), ...finding.difference.lines];
-    expect(text).toEqual([]);
+    const target = new JitTarget();
+    for (let run = 0; run < RUNS; run++) {
+      const lines = target.run(SEED, run);
+      if (lines.length === 0) continue;
+      expect([...programToText(programOf(SEED, run), SEED, run), ...lines]).toEqual([]);
+    }
+    const { blocks, functions } = target.takeCounts();
+    expect(blocks).toBeGreaterThan(10 * RUNS);
+    expect(functions).toBeGreaterThan(10 * RUNS);
   }, 120_000);
 
   it('have the flags of before where a REP has used up the ticks', () => {
@@ -75,23 +84,40 @@ describe('the two engines', () => {
       return status;
     };
     try {
-      const program = Array.from({ length: 400 }, (_, i) => engineProgram(3, i)).find(
+      const program = Array.from({ length: 400 }, (_, i) => programOf(3, i)).find(
         (candidate) => new EngineTwins().run(candidate) !== null,
       );
       expect(program).toBeDefined();
       if (program === undefined) return;
       const small = shrinkEngineProgram(program, () => new EngineTwins(), 60);
       expect(small.items.length).toBeLessThanOrEqual(program.items.length);
-      expect(engineProgramLines(small).join('\n')).toMatch(/bswap/);
+      expect(programToText(small, 3, 0).join('\n')).toMatch(/bswap/);
     } finally {
       COLD_TABLE[Op.Bswap] = right;
     }
   }, 120_000);
 
-  it('are compared over programs of several blocks', () => {
-    const programs = Array.from({ length: 200 }, (_, i) => engineProgram(SEED, i));
-    const mean = programs.reduce((sum, { items }) => sum + countBlocks(items), 0) / programs.length;
-    expect(mean).toBeGreaterThan(5);
-    expect(new Set(programs.map(({ mode }) => mode)).size).toBe(5);
+  it('count a block when generated code has entered it, once a program', () => {
+    // inc ax; jmp 0 — and behind it what is never reached
+    const items = [{ bytes: [0x40] }, { bytes: [0xeb], to: 0 }, { bytes: [0x90] }, { bytes: [0xeb], to: 2 }];
+    const twins = new EngineTwins();
+    const program: EngineProgram = { ...idle, items, slices: [200], heads: 'items', threshold: 1 };
+    for (const blocks of [1, 2]) {
+      expect(twins.run(program)).toBeNull();
+      expect(twins.counts.blocks).toBe(blocks);
+    }
+    expect(twins.counts.ticks).toBe(400);
+    // Everything is interpreted: nothing has been checked.
+    const none = new EngineTwins();
+    expect(none.run({ ...program, threshold: 1000 })).toBeNull();
+    expect(none.counts).toEqual({ blocks: 0, functions: 0, ticks: 200 });
+  });
+
+  it('are compared over programs of several blocks, in every mode, with and without paging', () => {
+    const programs = Array.from({ length: 200 }, (_, i) => programOf(SEED, i));
+    expect(new Set(programs.map(({ mode, isPaged }) => `${mode} ${isPaged}`)).size).toBe(9);
+    expect(new Set(programs.map(({ heads }) => heads)).size).toBe(3);
+    expect(programs.filter(({ maxInsns }) => maxInsns > 10).length).toBeGreaterThan(5);
+    expect(programs.filter(({ pitCount }) => pitCount !== 0).length).toBeGreaterThan(50);
   });
 });

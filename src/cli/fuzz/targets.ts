@@ -6,7 +6,7 @@ import type { FuzzTarget } from '../../fuzz/engine/fuzz-target.ts';
 import type { OracleHost } from '../../fuzz/oracle/oracle-host.ts';
 
 /** All names. */
-export const FUZZ_TARGETS = ['string-io', 'insn', 'devices', 'bus', 'loaders', 'bpftrace'] as const;
+export const FUZZ_TARGETS = ['string-io', 'insn', 'jit', 'devices', 'bus', 'loaders', 'bpftrace'] as const;
 
 /** Name of a target. */
 export type FuzzTargetName = (typeof FUZZ_TARGETS)[number];
@@ -20,6 +20,8 @@ export async function createFuzzTarget(name: string): Promise<FuzzTarget | null>
       return (await import('../../fuzz/targets/devices.ts')).createDevicesTarget();
     case 'insn':
       return (await import('../../fuzz/targets/insn.ts')).createInsnTarget();
+    case 'jit':
+      return new (await import('../../fuzz/targets/jit.ts')).JitTarget();
     case 'bus':
       return (await import('../../fuzz/targets/bus.ts')).createBusTarget();
     case 'loaders':

@@ -56,7 +56,7 @@ export async function runCampaign(runner: ShardRunner, options: CampaignOptions)
     for (let range = next(); range !== null; range = next()) {
       const begun = options.now();
       const result = await runner.run({ seed: ledger.seed, ...range });
-      ledger.finish(range, result.runs);
+      ledger.finish(range, result.runs, result.counts);
       runs += result.runs;
       for (const [name, count] of Object.entries(result.counts)) counts[name] = (counts[name] ?? 0) + count;
       // Of several the one that a single worker would have met first.

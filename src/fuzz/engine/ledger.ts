@@ -1,6 +1,6 @@
 /**
  * Which cases of a seed have been run: the book of a long campaign, so that it can be run in pieces. A text file of
- * `done=FIRST+COUNT` lines; ranges that touch are one.
+ * `done=FIRST+COUNT` lines; ranges that touch are one. `count=N NAME` lines sum up what these cases did.
  */
 import { EmulatorError } from '../../errors.ts';
 
@@ -18,6 +18,7 @@ export class Ledger {
   #done: RunRange[] = [];
   /** Handed out and not yet done. */
   #open: RunRange[] = [];
+  readonly #counts = new Map<string, number>();
 
   constructor(target: string, seed: number) {
     this.target = target;
@@ -27,6 +28,11 @@ export class Ledger {
   /** Cases that were run. */
   get total(): number {
     return this.#done.reduce((sum, { count }) => sum + count, 0);
+  }
+
+  /** What those cases did, by name, as far as they were finished with counts. */
+  get counts(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#counts);
   }
 
   /** The next range below `end` that nobody has, at most `count` long; null when there is none. */
@@ -43,10 +49,15 @@ export class Ledger {
     return taken;
   }
 
-  /** A range that was taken: its first `runs` cases have been run, the others are free again. */
-  finish(range: RunRange, runs: number): void {
+  /** A range that was taken: its first `runs` cases have been run and did `counts`, the others are free again. */
+  finish(range: RunRange, runs: number, counts: Readonly<Record<string, number>> = {}): void {
+    for (const [name, count] of Object.entries(counts)) this.#add(name, count);
     this.#open = this.#open.filter((open) => open.first !== range.first);
     if (runs > 0) this.#done = merged([...this.#done, { first: range.first, count: runs }]);
+  }
+
+  #add(name: string, count: number): void {
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + count);
   }
 
   /** The file's lines. */
@@ -56,6 +67,7 @@ export class Ledger {
       `target=${this.target}`,
       `seed=${this.seed}`,
       ...this.#done.map(({ first, count }) => `done=${first}+${count}`),
+      ...[...this.#counts].map(([name, count]) => `count=${count} ${name}`),
     ];
   }
 
@@ -64,21 +76,25 @@ export class Ledger {
     let target = '';
     let seed = -1;
     const done: RunRange[] = [];
+    const counts: [string, number][] = [];
     for (const [i, line] of text.split('\n').entries()) {
       const range = /^done=(\d+)\+(\d+)$/.exec(line);
+      const count = /^count=(\d+) (.+)$/.exec(line);
       if (range !== null) done.push({ first: Number(range[1]), count: Number(range[2]) });
+      else if (count !== null) counts.push([count[2], Number(count[1])]);
       else if (/^target=[\w-]+$/.test(line)) target = line.slice('target='.length);
       else if (/^seed=\d+$/.test(line)) seed = Number(line.slice('seed='.length));
       else if (line.trim() !== '' && !line.startsWith('#')) {
         throw new EmulatorError(
           'E_INPUT',
-          `line ${i + 1}: "${line.slice(0, 40)}" is not target=, seed= or done=`,
+          `line ${i + 1}: "${line.slice(0, 40)}" is not target=, seed=, done= or count=`,
         );
       }
     }
     if (target === '' || seed < 0) throw new EmulatorError('E_INPUT', 'target= or seed= is missing');
     const ledger = new Ledger(target, seed);
     ledger.#done = merged(done);
+    for (const [name, count] of counts) ledger.#add(name, count);
     return ledger;
   }
 }

@@ -22,7 +22,7 @@ export function execPerSec({ runs, elapsedMs }: CampaignState): number {
 /** The end of a campaign. */
 export function reportCampaign(
   { target, json }: { readonly target: string; readonly json: boolean },
-  { seed, total }: Ledger,
+  { seed, total, counts: totalCounts }: Ledger,
   end: CampaignState,
   out: LineSink,
 ): void {
@@ -34,11 +34,12 @@ export function reportCampaign(
         : [{ run: finding.run, differences: finding.differences, reproducer: finding.lines.join('\n') }];
     const seconds = elapsedMs / MS;
     const document = { schemaVersion: SCHEMA_VERSION, target, seed, runs, total, seconds };
-    out.line(JSON.stringify({ ...document, execPerSec: execPerSec(end), counts, findings }));
+    out.line(JSON.stringify({ ...document, execPerSec: execPerSec(end), counts, totalCounts, findings }));
     return;
   }
   const lines = [
     countsLine(counts),
+    ...(total === runs ? [] : [`with those before: ${countsLine(totalCounts)}`]),
     `${execPerSec(end)} exec/s, ${total} cases done`,
     `${runs} runs, ${finding === null ? '0 findings' : '1 finding'} (seed ${seed})`,
   ];

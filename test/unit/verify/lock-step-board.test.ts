@@ -33,6 +33,7 @@ function breakOperation(board: Board, op: number, broken: (typeof COLD_TABLE)[nu
     }
   };
   const generator: CodeGenerator = {
+    wantsAll: false,
     get budget() {
       return whole.budget;
     },

@@ -24,6 +24,16 @@ describe('Ledger', () => {
     expect(Ledger.parse(ledger.lines().join('\n')).take(100, 100)).toEqual({ first: 25, count: 75 });
   });
 
+  it('sums up what its cases did, over its text too', () => {
+    const ledger = Ledger.parse('target=jit\nseed=7\ncount=40 blocks\ncount=2 host cannot: so\n');
+    const range = ledger.take(10, 10);
+    if (range === null) throw new Error('nothing handed out');
+    ledger.finish(range, 10, { blocks: 5, ticks: 100 });
+    const counts = { blocks: 45, 'host cannot: so': 2, ticks: 100 };
+    expect(ledger.counts).toEqual(counts);
+    expect(Ledger.parse(ledger.lines().join('\n')).counts).toEqual(counts);
+  });
+
   it.each([
     ['target=bus\nseed=1\nnonsense', /line 3: "nonsense"/],
     ['target=bus', /target= or seed= is missing/],

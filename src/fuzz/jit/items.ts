@@ -1,16 +1,9 @@
 /**
- * Random programs with loops for the two engines (run-engine-fuzz.ts): arithmetic, memory, stack, strings, port I/O, jumps forward
- * and back, calls, stores into the program itself, in every mode a board can be in.
- *
- * A program is a list of items, so that it can be made smaller by leaving items out; jumps name items, not addresses.
+ * Random instructions for programs that two engines run (twins.ts): arithmetic, memory, stack, strings, port I/O, jumps forward
+ * and back, calls, stores into the program itself.
  */
-import type { Prng } from './prng.ts';
-import { CODE, DATA } from './random-code-layout.ts';
-
-/** Modes in which programs start. `user32` is level 3. */
-export const ENGINE_MODES = ['real', 'prot16', 'prot32', 'user32', 'v86'] as const;
-/** One of {@link ENGINE_MODES}. */
-export type EngineMode = (typeof ENGINE_MODES)[number];
+import type { Prng } from '../prng.ts';
+import { CODE, DATA } from '../random-code-layout.ts';
 
 /** One instruction; with `to`, a jump or call to the item of that number. */
 export interface EngineItem {
@@ -18,32 +11,12 @@ export interface EngineItem {
   readonly to?: number;
 }
 
-/** One program, and how it starts and is run. */
-export interface EngineProgram {
-  readonly mode: EngineMode;
-  readonly isPaged: boolean;
-  readonly items: readonly EngineItem[];
-  /** Where the code begins, from the code segment's page on. */
-  readonly offset: number;
-  readonly gpr: readonly number[];
-  readonly eflags: number;
-  readonly cr4: number;
-  /** Count of PIT channel 0 (mode 2), whose interrupts arrive; 0: it stands still. */
-  readonly pitCount: number;
-  /** Bytes of the TSS's I/O bitmap that are set. */
-  readonly deniedPorts: readonly number[];
-  /** What the page that most pointers hit is a name of, with paging. */
-  readonly aliasesCode: boolean;
-  /** Ticks of each run. */
-  readonly slices: readonly number[];
-}
-
-const MAX_ITEMS = 36;
 const PAGE_SIZE = 0x1000;
 const CALL = 0xe8;
-const IOPL3 = 0x3000;
-const SYSTEM_OFFSETS = [0, 0, 0x400, 0x7f0, 0xf80, 0xfc0, 0xfe8, 0xff4];
-const CR4_VALUES = [0, 0, 0x10, 0x80, 0x03, 0x08];
+const JMP_NEAR = 0xe9;
+const JCC_NEAR = 0x0f;
+/** Jumps go so many items at most. */
+const NEAR = 14;
 
 const PORTS = [
   0x20, 0x21, 0xa0, 0xa1, 0x40, 0x40, 0x41, 0x42, 0x43, 0x61, 0x80, 0x80, 0xe9, 0x70, 0x71, 0x3f9, 0x3fd,
@@ -65,76 +38,40 @@ const TWO_BYTE = [
   ...[0xbc, 0xbd, 0xc0, 0xc1, 0xb0, 0xb1],
 ];
 
-/** Makes one program. The same stream gives the same one. */
-export class EngineProgramMaker {
+/** Makes the items of programs and the values of their registers. */
+export class ItemMaker {
   readonly #random: Prng;
-  #is32 = false;
+  readonly #is32: boolean;
+  readonly #offset: number;
 
-  constructor(random: Prng) {
+  /** @param offset where the program begins in its page. */
+  constructor(random: Prng, is32: boolean, offset: number) {
     this.#random = random;
+    this.#is32 = is32;
+    this.#offset = offset;
   }
 
-  make(): EngineProgram {
-    const random = this.#random;
-    const mode = random.pick(ENGINE_MODES);
-    this.#is32 = mode === 'prot32' || mode === 'user32';
-    const count = 3 + random.below(MAX_ITEMS - 3);
-    const items = Array.from({ length: count }, () => this.#item(count));
-    // Nearly all go round: the last jumps back.
-    items.push({ bytes: random.oneIn(2) ? [0xe2] : [0xeb], to: random.below(count) });
-    const isPaged = mode !== 'real' && random.oneIn(2);
-    return {
-      mode,
-      isPaged,
-      items,
-      offset: random.pick(SYSTEM_OFFSETS),
-      gpr: Array.from({ length: 8 }, (_, n) => this.#register(n)),
-      eflags: this.#eflags(),
-      cr4: random.pick(CR4_VALUES),
-      pitCount: random.oneIn(3) ? 0 : 200 + random.below(600),
-      deniedPorts: random.oneIn(3) ? [random.below(0x10), random.below(0x80)] : [],
-      aliasesCode: random.oneIn(4),
-      slices: this.#slices(),
-    };
-  }
-
-  #slices(): number[] {
-    const random = this.#random;
-    const isFine = random.oneIn(4);
-    const count = isFine ? 40 : 1 + random.below(5);
-    return Array.from({ length: count }, () => 1 + random.below(isFine ? 30 : 700));
-  }
-
-  #eflags(): number {
-    const random = this.#random;
-    const tf = random.oneIn(40) ? 0x100 : 0;
-    const iopl = random.oneIn(2) ? IOPL3 : 0;
-    const ac = random.oneIn(16) ? 0x4_0000 : 0;
-    return (
-      (random.next() & 0x8d5) |
-      (random.oneIn(8) ? 0x400 : 0) |
-      (random.oneIn(3) ? 0 : 0x200) |
-      tf |
-      iopl |
-      ac |
-      2
-    );
-  }
-
-  #register(n: number): number {
+  /** A start value of register `n`: most point to data. */
+  register(n: number): number {
     const random = this.#random;
     const flat = this.#is32;
     if (n === 4) return 0x8000 + 2 * random.below(32);
     if (n === 1 && !random.oneIn(4)) return 1 + random.below(60);
     if (n < 3 || random.oneIn(8)) return random.next() | 0;
-    if (random.oneIn(6)) return (flat ? CODE : 0) + random.below(PAGE_SIZE + 64);
+    if (random.oneIn(6)) {
+      return (
+        (flat ? CODE : 0) +
+        (random.oneIn(2) ? this.#offset + random.below(256) : random.below(PAGE_SIZE + 64))
+      );
+    }
     if (random.oneIn(8)) return (flat ? DATA : 0) + 0xffe + random.below(4);
     return (flat ? DATA : 0) + random.below(0x3000);
   }
 
-  #item(count: number): EngineItem {
+  /** Item `i` of `count`. */
+  item(i: number, count: number): EngineItem {
     const random = this.#random;
-    switch (random.below(16)) {
+    switch (random.below(19)) {
       case 0:
       case 1:
       case 2:
@@ -159,20 +96,22 @@ export class EngineProgramMaker {
       case 12:
         return { bytes: random.oneIn(3) ? this.#indirect() : this.#lea() };
       default:
-        return this.#jump(count);
+        return this.#jump(i, count);
     }
   }
 
-  #jump(count: number): EngineItem {
+  #jump(i: number, count: number): EngineItem {
     const random = this.#random;
-    const to = random.below(count);
+    // Short jumps reach no further than so many instructions.
+    const to = Math.min(Math.max(i - NEAR + random.below(2 * NEAR), 0), count - 1);
     const kind = random.below(24);
-    if (kind < 16) return { bytes: [0x70 + kind], to };
+    if (kind < 16)
+      return random.oneIn(8) ? { bytes: [JCC_NEAR, 0x80 + kind], to } : { bytes: [0x70 + kind], to };
     if (kind < 20) return { bytes: [0xe0 + (kind & 3)], to };
     if (kind === 20) return { bytes: [CALL], to };
     return kind === 21
       ? { bytes: random.oneIn(2) ? [0xc3] : [0xc2, 2 * random.below(3), 0] }
-      : { bytes: [0xeb], to };
+      : { bytes: [random.oneIn(4) ? JMP_NEAR : 0xeb], to };
   }
 
   #size(): number[] {
@@ -308,7 +247,7 @@ export class EngineProgramMaker {
     const random = this.#random;
     if (random.oneIn(4)) return this.#movImmediate(1, 1 + random.below(40));
     const reg = random.pick([3, 5, 6, 7]);
-    return this.#movImmediate(reg, this.#register(reg) & (this.#is32 ? 0xf_ffff : 0xffff));
+    return this.#movImmediate(reg, this.register(reg) & (this.#is32 ? 0xf_ffff : 0xffff));
   }
 
   #lea(): number[] {
@@ -332,28 +271,42 @@ export class EngineProgramMaker {
   }
 }
 
-/** The bytes of the program, jumps put in: short ones where they reach, else near ones (Jcc, JMP) or none (LOOP). */
-export function assembleItems(items: readonly EngineItem[], is32: boolean): number[] {
-  const near = is32 ? 4 : 2;
-  const sizeOf = ({ bytes, to }: EngineItem): number =>
-    to === undefined ? bytes.length : bytes[0] === CALL ? 1 + near : bytes.length + 1;
+/** Offsets of the items, and behind the last of the end. */
+export function itemOffsets(items: readonly EngineItem[], is32: boolean): number[] {
   const at = [0];
-  for (const item of items) at.push((at.at(-1) ?? 0) + sizeOf(item));
+  for (const item of items) at.push(at[at.length - 1] + lengthOf(item, is32));
+  return at;
+}
+
+function lengthOf({ bytes, to }: EngineItem, is32: boolean): number {
+  if (to === undefined) return bytes.length;
+  return bytes.length + (isNear(bytes) ? (is32 ? 4 : 2) : 1);
+}
+
+function isNear([opcode]: readonly number[]): boolean {
+  return opcode === CALL || opcode === JMP_NEAR || opcode === JCC_NEAR;
+}
+
+/** The bytes of a program, jumps put in; a short one that does not reach becomes two NOPs. */
+export function assembleItems(items: readonly EngineItem[], is32: boolean): number[] {
+  const at = itemOffsets(items, is32);
   return items.flatMap(({ bytes, to }, i) => {
     if (to === undefined) return [...bytes];
     const by = at[to % items.length] - at[i + 1];
-    if (bytes[0] === CALL) return [CALL, ...Array.from({ length: near }, (_, n) => (by >> (8 * n)) & 0xff)];
+    if (isNear(bytes)) {
+      return [...bytes, ...Array.from({ length: is32 ? 4 : 2 }, (_, n) => (by >> (8 * n)) & 0xff)];
+    }
     return by >= -128 && by <= 127 ? [...bytes, by & 0xff] : [0x90, 0x90];
   });
 }
 
-/** Basic blocks of a program: it begins, and each jump and each target of one begins another. */
-export function countBlocks(items: readonly EngineItem[]): number {
+/** Items where basic blocks begin: the first, the targets of jumps, what follows a jump. */
+export function leadersOf(items: readonly EngineItem[]): number[] {
   const leaders = new Set([0]);
   for (const [i, { to }] of items.entries()) {
     if (to === undefined) continue;
-    leaders.add(i + 1);
     leaders.add(to % items.length);
+    if (i + 1 < items.length) leaders.add(i + 1);
   }
-  return leaders.size;
+  return [...leaders].sort((a, b) => a - b);
 }
