@@ -48,9 +48,9 @@ describe.skipIf(!requireTool('redis-server'))('a shared corpus (needs redis-serv
   });
 
   it('is told what others find while it runs', async () => {
-    const argv = ['fuzz', 'insn', '--queue', server.url, '--name', 'two', '--json', '--coverage'];
+    const argv = ['fuzz', 'devices', '--queue', server.url, '--name', 'two', '--json', '--coverage'];
     const running = new Pio86('.', ...argv, '--seed', '4', '--time', '100');
-    const finder = new Pio86('.', ...argv, '--seed', '3', '--runs', '300');
+    const finder = new Pio86('.', ...argv, '--seed', '3', '--runs', '400');
     expect(await finder.ended()).toBe(0);
     await sleep(3000);
     running.interrupt();
