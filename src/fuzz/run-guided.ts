@@ -34,6 +34,14 @@ export interface GuidedHost {
   isStopped(): boolean;
   /** Told after each task; a status screen. */
   progress(state: GuidedState): void;
+  /** The way to campaigns elsewhere. */
+  readonly exchange?: CaseExchange;
+}
+
+/** Takes cases to other campaigns, and brings theirs. */
+export interface CaseExchange {
+  share(text: string): void;
+  takeArrived(): readonly string[];
 }
 
 const EXIT_OK = 0;
@@ -56,6 +64,8 @@ export async function runGuidedFuzz(
   const folder = corpus === undefined ? null : new CorpusFolder(corpus);
   const files = folder?.read() ?? [];
   const plot = folder === null ? null : new PlotFile(join(folder.path, PLOT_FILE));
+  const { exchange } = host;
+  for (const { text } of files) exchange?.share(text);
   if (!json) host.out.line(`# ${target}: seed ${seed}, ${files.length} cases in the corpus`);
   const end = await runGuidedCampaign(runner, {
     runs,
@@ -63,9 +73,15 @@ export async function runGuidedFuzz(
     texts: files.map(({ text }) => text),
     now: () => host.now(),
     isStopped: () => host.isStopped(),
-    keep: (text) => folder?.add(text),
-    refuse: (index, why) => {
-      throw new EmulatorError('E_INPUT', `${files[index]?.path ?? 'a case of another worker'}: ${why}`);
+    takeArrived: () => exchange?.takeArrived() ?? [],
+    keep: (text, from) => {
+      folder?.add(text);
+      if (from === 'here') exchange?.share(text);
+    },
+    refuse: (refused, why) => {
+      const file = files.find(({ text }) => text === refused);
+      // What another program sends is not this one's affair.
+      if (file !== undefined) throw new EmulatorError('E_INPUT', `${file.path}: ${why}`);
     },
     progress: (state) => {
       host.progress(state);

@@ -6,7 +6,7 @@ import { usageError } from '../cli-error.ts';
 import type { CommandContext, CommandSpec } from '../command.ts';
 import { fuzzCampaign, replayCase } from '../fuzz/campaign-command.ts';
 import { type FuzzCommandOptions, KVM_ORACLE_TARGETS, MAX_RUNS, MAX_SEED } from '../fuzz/fuzz-options.ts';
-import { guidedFuzz, isGuided } from '../fuzz/guided-command.ts';
+import { flagOf, guidedFuzz, isGuided } from '../fuzz/guided-command.ts';
 import { FUZZ_TARGETS } from '../fuzz/targets.ts';
 import { parseCount, parseNumber } from '../numbers.ts';
 
@@ -88,10 +88,15 @@ export const fuzzCommand: CommandSpec<FuzzCommandOptions> = {
     { flags: '--json', description: 'end with one line of JSON' },
     {
       flags: '--queue <url>',
-      description: "redis://host:port: hand the cases to 'pio86 worker' processes (docs/campaigns.md)",
+      description:
+        "redis://host:port: hand the cases to 'pio86 worker' processes, or share a corpus (docs/campaigns.md)",
       parse: parseQueueUrl,
     },
-    { flags: '--name <campaign>', description: 'with --queue (default: TARGET-SEED)', parse: requireName },
+    {
+      flags: '--name <campaign>',
+      description: 'with --queue (default: TARGET-SEED; of a corpus: TARGET)',
+      parse: requireName,
+    },
     {
       flags: '--shard <n>',
       description: 'with --queue: cases of a shard (default: about a second of one core)',
@@ -132,11 +137,6 @@ async function onHost(context: CommandContext, target: string, options: FuzzComm
   const { superviseChild } = await import('../host/supervise.ts');
   // The child ends by itself: a signal ends every KVM_RUN.
   return superviseChild(context, { command: 'fuzz', target, options }, Number.POSITIVE_INFINITY);
-}
-
-/** `statusPort` → `--status-port`. */
-function flagOf(option: string): string {
-  return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 async function campaign(

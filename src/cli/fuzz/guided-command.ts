@@ -3,6 +3,7 @@
  */
 import { randomInt } from 'node:crypto';
 import type { GuidedRunner } from '../../fuzz/engine/guided-worker.ts';
+import type { CorpusExchange } from '../campaigns/corpus-exchange.ts';
 import { usageError } from '../cli-error.ts';
 import type { CommandContext } from '../command.ts';
 import { DEFAULT_RUNS, type FuzzCommandOptions, MAX_RUNS, MAX_SEED } from './fuzz-options.ts';
@@ -10,7 +11,16 @@ import type { GuidedWorkerData } from './instrumented-build.ts';
 import { guidedStatus } from './status-screen.ts';
 
 /** Options that a guided campaign has no use for. */
-const NEVER_GUIDED = ['ledger', 'replay', 'export', 'oracle', 'queue'] as const;
+const NEVER_GUIDED = [
+  'ledger',
+  'replay',
+  'export',
+  'oracle',
+  'shard',
+  'window',
+  'statusPort',
+  'statusHost',
+] as const;
 
 /** Whether the options ask for coverage guidance. @throws CliError for options that do not go together. */
 export function isGuided(options: FuzzCommandOptions): boolean {
@@ -20,8 +30,16 @@ export function isGuided(options: FuzzCommandOptions): boolean {
   if (valueProfile === true && !isOn) throw usageError('--value-profile needs --coverage or --corpus');
   if (!isOn) return false;
   const wrong = NEVER_GUIDED.find((option) => options[option] !== undefined);
-  if (wrong !== undefined) throw usageError(`--${wrong} does not go with coverage guidance`);
+  if (wrong !== undefined) throw usageError(`${flagOf(wrong)} does not go with coverage guidance`);
+  if (options.name !== undefined && options.queue === undefined) throw usageError('--name needs --queue');
+  if (minimize === true && options.queue !== undefined)
+    throw usageError('--minimize does not go with --queue');
   return true;
+}
+
+/** `statusPort` → `--status-port`. */
+export function flagOf(option: string): string {
+  return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 /** Runs a guided campaign, or makes its corpus small. @returns the exit code. @throws CliError, EmulatorError. */
@@ -45,7 +63,9 @@ export async function guidedFuzz(
   });
   const runner = await createRunner(data, options.workers);
   const workers = options.workers === 1 ? '1 worker' : `${options.workers} workers`;
+  let exchange: CorpusExchange | null = null;
   try {
+    exchange = await openExchange(context, target, options);
     return await runGuidedFuzz(
       {
         target,
@@ -61,13 +81,25 @@ export async function guidedFuzz(
         out,
         now: () => performance.now(),
         isStopped: () => isStopped,
+        ...(exchange === null ? {} : { exchange }),
         progress: guidedStatus(context, `pio86 fuzz ${target}: guided by coverage, seed ${seed}, ${workers}`),
       },
     );
   } finally {
     off();
-    await runner.close();
+    await Promise.all([runner.close(), exchange?.close()]);
   }
+}
+
+/** The cases of other machines, under `--queue`. */
+async function openExchange(
+  { err }: CommandContext,
+  target: string,
+  { queue, name }: FuzzCommandOptions,
+): Promise<CorpusExchange | null> {
+  if (queue === undefined) return null;
+  const { CorpusExchange } = await import('../campaigns/corpus-exchange.ts');
+  return CorpusExchange.open(queue, name ?? target, target, (text) => err.write(`pio86: ${text}\n`));
 }
 
 async function localWorker(data: Omit<GuidedWorkerData, 'worker'>) {

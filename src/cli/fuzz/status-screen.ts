@@ -30,7 +30,8 @@ export function guidedStatus({ io, err }: CommandContext, title: string): (state
 function screen(stream: TerminalWritable, title: string): (state: GuidedState) => void {
   let drawn = 0;
   return (state) => {
-    const columns = (stream as { columns?: number }).columns ?? DEFAULT_COLUMNS;
+    // A terminal that does not know its size says 0.
+    const columns = (stream as { columns?: number }).columns || DEFAULT_COLUMNS;
     const lines = screenLines(title, state).map((line) => line.slice(0, columns - 1));
     moveCursor(stream, 0, -drawn);
     clearScreenDown(stream);

@@ -24,10 +24,12 @@ export interface GuidedOptions {
   now(): number;
   /** Asked before each task. */
   isStopped(): boolean;
-  /** Told of each case that covers something new, as soon as it is known. */
-  keep(text: string): void;
+  /** Cases of other campaigns that have come since the last call; asked before each task. */
+  takeArrived(): readonly string[];
+  /** Told of each case that covers something new, as soon as it is known, but for those of {@link texts}. */
+  keep(text: string, from: 'here' | 'elsewhere'): void;
   /** Told of a text that is no case. @throws to end the campaign. */
-  refuse(index: number, why: string): void;
+  refuse(text: string, why: string): void;
   /** Told after each task. */
   progress(state: GuidedState): void;
 }
@@ -66,6 +68,7 @@ class Campaign {
   readonly #counts: Record<string, number> = {};
   /** What each worker has not been told yet, and its last answer. */
   readonly #mail: string[][];
+  readonly #texts: ReadonlySet<string>;
   readonly #last: (GuidedResult | null)[];
   readonly #start: number;
   #left: number;
@@ -79,6 +82,7 @@ class Campaign {
     this.#runner = runner;
     this.#options = options;
     this.#mail = Array.from({ length: runner.workers }, () => [...options.texts]);
+    this.#texts = new Set(options.texts);
     this.#last = Array.from({ length: runner.workers }, () => null);
     this.#start = options.now();
     this.#left = options.runs;
@@ -97,8 +101,12 @@ class Campaign {
       if (isOver || runs === 0) return;
       this.#left -= runs;
       const begun = now();
-      const result = await this.#runner.run(worker, { texts: this.#mail[worker].splice(0), runs });
+      const arrived = this.#options.takeArrived();
+      for (const mail of this.#mail) mail.push(...arrived);
+      const texts = this.#mail[worker].splice(0);
+      const result = await this.#runner.run(worker, { texts, runs });
       this.#left += runs - result.runs;
+      for (const { index, why } of result.refused) this.#options.refuse(texts[index], why);
       this.#enter(worker, result);
       const isShort = (result.ms ?? now() - begun) < TASK_MS / 2;
       size = isShort ? Math.min(size * 2, LARGEST_TASK) : Math.max(size >> 1, 1);
@@ -109,7 +117,6 @@ class Campaign {
   }
 
   #enter(worker: number, result: GuidedResult): void {
-    for (const { index, why } of result.refused) this.#options.refuse(index, why);
     this.#last[worker] = result;
     this.#runs += result.runs;
     for (const [name, count] of Object.entries(result.counts)) {
@@ -123,10 +130,13 @@ class Campaign {
     const { edges } = this.#covered;
     if (this.#covered.add(features) === 0) return;
     this.#corpus++;
-    if (isImported) return;
+    if (isImported) {
+      if (!this.#texts.has(text)) this.#options.keep(text, 'elsewhere');
+      return;
+    }
     this.#added++;
     if (this.#covered.edges > edges) this.#lastEdgeMs = this.#options.now() - this.#start;
-    this.#options.keep(text);
+    this.#options.keep(text, 'here');
     for (const [other, mail] of this.#mail.entries()) if (other !== worker) mail.push(text);
   }
 
