@@ -8,22 +8,9 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { requireIced } from './require-iced.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-
-/** iced-x86 is CommonJS: by `require` Node need not search its text for names to export. */
-const requireIced = {
-  name: 'require-iced',
-  setup(plugin) {
-    plugin.onResolve({ filter: /^iced-x86$/ }, ({ path }) => ({ path, namespace: 'required' }));
-    plugin.onLoad({ filter: /.*/, namespace: 'required' }, () => ({
-      contents: `import { createRequire } from 'node:module';
-const iced = createRequire(import.meta.url)('iced-x86');
-export const { Code, CodeExt, Decoder, DecoderError, DecoderOptions, Formatter, FormatterSyntax, Instruction, MemorySizeExt, OpKind, Register } = iced;`,
-      loader: 'js',
-    }));
-  },
-};
 
 rmSync(`${root}/dist/bin`, { recursive: true, force: true });
 await build({

@@ -1,6 +1,7 @@
 /**
- * Build step after tsc: in the built hot files, replaces `Op.Name` and imported integer constants (SCREAMING_CASE) by
- * their numbers, so that V8 sees literals (a `case` must be a small-integer literal to become a jump table).
+ * Build step after tsc: in the built hot files, replaces `Op.Name` and integer constants (SCREAMING_CASE) that are imported or
+ * exported by their numbers, so that V8 sees literals: a `case` must be a small-integer literal to become a jump table, and an
+ * imported constant is a load and two checks at each use.
  *
  *     node scripts/inline-constants.mjs [dist]
  */
@@ -9,7 +10,7 @@ import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const dist = resolve(process.argv[2] ?? 'dist');
-const HOT_FOLDERS = ['cpu', 'emulate', 'vmx', 'bus', 'kvm'];
+const HOT_FOLDERS = ['cpu', 'decoder', 'emulate', 'vmx', 'bus', 'kvm', 'devices', 'jit', 'boards'];
 
 /** Integer constants that a built module exports, `Op` members included. */
 async function constantsOf(path) {
@@ -38,9 +39,11 @@ for (const folder of HOT_FOLDERS) {
         if (constants.has(name)) values.set(name, constants.get(name));
       }
     }
+    if (folder !== 'decoder')
+      for (const [name, value] of await constantsOf(path)) if (!name.includes('.')) values.set(name, value);
     if (values.size === 0) continue;
     const lines = text.split('\n').map((line) => {
-      if (/^(import|export) \{/.test(line) || line.startsWith('//')) return line;
+      if (/^(import|export) \{|^export (const|let)\b/.test(line) || line.startsWith('//')) return line;
       return line.replace(
         /(?<![\w.$'"])(Op\.[A-Za-z0-9]+|[A-Z][A-Z0-9_]+)(?![\w$'"])(?!:(?!\s*(?:\{|$)))/g,
         (name) => {

@@ -40,7 +40,8 @@ export function openBus(size: IoSize): number {
 /** The end of the line for accesses. */
 export class Unclaimed {
   readonly #options: UnclaimedOptions;
-  readonly #isSilent: boolean;
+  /** Whether nobody hears of an access. */
+  readonly isSilent: boolean;
   /** Places warned of; never more than {@link MAX_WARNINGS}. */
   readonly #seen = new Set<number>();
   #isSummed = false;
@@ -48,17 +49,17 @@ export class Unclaimed {
 
   constructor(options: UnclaimedOptions) {
     this.#options = options;
-    this.#isSilent = options.policy === 'open-bus';
+    this.isSilent = options.policy === 'open-bus';
   }
 
   /** @returns all ones. */
   read(space: UnclaimedSpace, addr: number, size: IoSize): number {
-    if (!this.#isSilent) this.#report(space, addr, size, -1);
+    if (!this.isSilent) this.#report(space, addr, size, -1);
     return openBus(size);
   }
 
   write(space: UnclaimedSpace, addr: number, size: IoSize, value: number): void {
-    if (!this.#isSilent) this.#report(space, addr, size, value);
+    if (!this.isSilent) this.#report(space, addr, size, value);
   }
 
   /** The next unclaimed access is an error again (the machine goes on after it was told of one). */

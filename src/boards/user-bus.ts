@@ -40,6 +40,12 @@ export class UserBus {
         unclaimed.write('port', port, size, value);
         return true;
       },
+      readMany: (_port, size, data, at, count) => {
+        if (!unclaimed.isSilent) return false;
+        data.fill(0xff, at, at + count * size);
+        return true;
+      },
+      writeMany: () => unclaimed.isSilent,
     };
     for (const assignment of assignments) this.#assign(assignment);
   }

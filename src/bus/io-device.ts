@@ -37,6 +37,16 @@ export interface IoDevice {
    * @returns whether the device took the write.
    */
   write(addr: number, size: IoSize, value: number): boolean;
+  /**
+   * What `count` reads of one port at one instant give, in one go: elements of `size` bytes, little-endian, into `data` from `at` on.
+   * For devices that are read by REP INS. @returns false: not in one go, nothing has happened.
+   */
+  readMany?(addr: number, size: IoSize, data: Uint8Array, at: number, count: number): boolean;
+  /**
+   * `count` writes to one port, one after the other, in one go. For devices that do not look at the time, drive no line and call
+   * nobody. @returns false: not in one go, nothing has happened.
+   */
+  writeMany?(addr: number, size: IoSize, data: Uint8Array, at: number, count: number): boolean;
   /** 8-byte MMIO read into `data[0..7]`; a device without it declines such accesses. @returns whether it was taken. */
   read64?(addr: number, data: Uint8Array): boolean;
   /** 8-byte MMIO write from `data[0..7]`. @returns whether it was taken. */

@@ -53,9 +53,16 @@ function store(cpu: Cpu, size: number, n: number): void {
   const { ram, view } = cpu.mem;
   const value = cpu.gpr[EAX];
   const end = to + n * size;
-  if (size === 1) ram.fill(value, to, end);
-  else if (size === 2) for (let at = to; at < end; at += 2) view.setUint16(at, value, true);
-  else for (let at = to; at < end; at += 4) view.setInt32(at, value, true);
+  if (size === 1) {
+    ram.fill(value, to, end);
+    return;
+  }
+  if (size === 2) view.setUint16(to, value, true);
+  else view.setInt32(to, value, true);
+  // What is there already, behind itself: twice as much each time.
+  for (let done = size; to + done < end; done *= 2) {
+    ram.copyWithin(to + done, to, Math.min(to + done, end - done));
+  }
 }
 
 function element(cpu: Cpu, at: number, size: number): number {

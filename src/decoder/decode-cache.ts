@@ -44,6 +44,8 @@ export class Head {
   /** How often the interpreter has come here. */
   heat = 0;
   code: GeneratedCode | null = null;
+  /** Whether code generated here is to hold for any segments: those change too often. */
+  isGeneral = false;
 
   constructor(insn: Insn) {
     this.insn = insn;

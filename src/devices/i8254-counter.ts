@@ -70,18 +70,16 @@ function elapsedTicks(pit: KvmPit, c: KvmPitChannelState, channel: number): numb
 export function pitGetCount(pit: KvmPit, channel: number): number {
   const c = pit.pit_state.channels[channel];
   const d = elapsedTicks(pit, c, channel);
-  switch (c.mode) {
-    case 0:
-    case 1:
-    case 4:
-    case 5:
-      return (c.count - d) & 0xffff;
-    case 3:
-      // KVM: steps of two also for odd counts; 8254 data sheet: an odd count loses one, or three, once a half period.
-      return c.count - modulo(2 * d, c.count);
-    default:
-      return c.count - modulo(d, c.count);
-  }
+  if (c.mode === 2) return c.count - modulo(d, c.count);
+  // KVM: steps of two also for odd counts; 8254 data sheet: an odd count loses one, or three, once a half period.
+  if (c.mode === 3) return c.count - modulo(2 * d, c.count);
+  return countOnce(c, d);
+}
+
+/** The count in the modes that do not reload it, and in those that the chip does not have. */
+function countOnce(c: KvmPitChannelState, d: number): number {
+  const isMode = c.mode === 0 || c.mode === 1 || c.mode === 4 || c.mode === 5;
+  return isMode ? (c.count - d) & 0xffff : c.count - modulo(d, c.count);
 }
 
 /**

@@ -113,18 +113,10 @@ function readLatchedCount(c: KvmPitChannelState): number {
 function readLiveCount(pit: KvmPit, channel: number): number {
   const c = pit.pit_state.channels[channel];
   const count = pit.fn.pitGetCount(pit, channel);
-  switch (c.read_state) {
-    case RW_STATE_MSB:
-      return (count >> 8) & 0xff;
-    case RW_STATE_WORD0:
-      c.read_state = RW_STATE_WORD1;
-      return count & 0xff;
-    case RW_STATE_WORD1:
-      c.read_state = RW_STATE_WORD0;
-      return (count >> 8) & 0xff;
-    default:
-      return count & 0xff;
-  }
+  const state = c.read_state;
+  if (state === RW_STATE_WORD0) c.read_state = RW_STATE_WORD1;
+  if (state === RW_STATE_WORD1) c.read_state = RW_STATE_WORD0;
+  return (state === RW_STATE_MSB || state === RW_STATE_WORD1 ? count >> 8 : count) & 0xff;
 }
 
 /**

@@ -121,31 +121,21 @@ function writeCommand(pic: KvmPic, s: KvmPicState, val: number): void {
 
 function writeMask(pic: KvmPic, s: KvmPicState, val: number): void {
   const changed = s.imr ^ val;
-  const firstPin = s === pic.state.pics[0] ? 0 : 8;
   s.imr = val;
-  if (changed !== 0) {
-    for (let irq = 0; irq < 8; irq++) {
-      if ((changed & (1 << irq)) !== 0) pic.fireMaskNotifiers(firstPin + irq, (val & (1 << irq)) !== 0);
-    }
-  }
+  if (changed !== 0) tellMaskNotifiers(pic, s, changed, val);
   pic.fn.picUpdateIrq(pic);
 }
 
-/**
- * Writes a byte to one chip: `addr` even the command port, odd the data port.
- *
- * @param pic the pair that `opaque` belongs to.
- * @kvm pic_ioport_write(opaque, addr, val) arch/x86/kvm/i8259.c
- */
-export function picIoportWrite(pic: KvmPic, opaque: KvmPicState, addr: number, val: number): void {
-  if ((addr & 1) === 0) {
-    writeCommand(pic, opaque, val);
-    return;
+function tellMaskNotifiers(pic: KvmPic, s: KvmPicState, changed: number, val: number): void {
+  const firstPin = s === pic.state.pics[0] ? 0 : 8;
+  for (let irq = 0; irq < 8; irq++) {
+    if ((changed & (1 << irq)) !== 0) pic.fireMaskNotifiers(firstPin + irq, (val & (1 << irq)) !== 0);
   }
+}
+
+/** A word of the initialisation sequence behind ICW1. */
+function writeInitWord(opaque: KvmPicState, val: number): void {
   switch (opaque.init_state) {
-    case INIT_DONE:
-      writeMask(pic, opaque, val);
-      break;
     case INIT_ICW2:
       opaque.irq_base = val & 0xf8;
       opaque.init_state = INIT_ICW3;
@@ -162,6 +152,18 @@ export function picIoportWrite(pic: KvmPic, opaque: KvmPicState, addr: number, v
       break;
     // KVM_SET_IRQCHIP can store any byte here: such a chip ignores its data port until the next ICW1.
   }
+}
+
+/**
+ * Writes a byte to one chip: `addr` even the command port, odd the data port.
+ *
+ * @param pic the pair that `opaque` belongs to.
+ * @kvm pic_ioport_write(opaque, addr, val) arch/x86/kvm/i8259.c
+ */
+export function picIoportWrite(pic: KvmPic, opaque: KvmPicState, addr: number, val: number): void {
+  if ((addr & 1) === 0) writeCommand(pic, opaque, val);
+  else if (opaque.init_state === INIT_DONE) writeMask(pic, opaque, val);
+  else writeInitWord(opaque, val);
 }
 
 /**

@@ -102,6 +102,10 @@ export function picUpdateIrq(s: KvmPic): void {
   // Nothing is asked for and INTR is low: what follows would find that and change nothing. (A probe sees it all the same.)
   const requests = (slave.irr & ~slave.imr) | (master.irr & ~master.imr) | s.state.output;
   if (requests === 0 && s.fn.picGetIrq === picGetIrq) return;
+  requestIrq(s, master, slave);
+}
+
+function requestIrq(s: KvmPic, master: KvmPicState, slave: KvmPicState): void {
   if (s.fn.picGetIrq(s, slave) >= 0) {
     // KVM: the slave's output is a pulse that stays latched in the master's IRR; 8259A: a wire that can fall.
     s.fn.picSetIrq1(master, PIC_CASCADE_PIN, 1);

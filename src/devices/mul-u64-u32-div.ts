@@ -23,7 +23,10 @@ export function modulo(a: number, m: number): number {
  * @kvm mul_u64_u32_div(a, mul, divisor) include/linux/math64.h
  */
 export function mulU64U32Div(a: number, mul: number, divisor: number): number {
-  if (a >= 0 && a < divisor) return Math.floor((a * mul) / divisor);
+  return a >= 0 && a < divisor ? Math.floor((a * mul) / divisor) : inTwoParts(a, mul, divisor);
+}
+
+function inTwoParts(a: number, mul: number, divisor: number): number {
   const whole = Math.floor(a / divisor);
   return whole * mul + Math.floor(((a - whole * divisor) * mul) / divisor);
 }

@@ -49,6 +49,22 @@ export class PostCodeLatch implements IoDevice {
     return true;
   }
 
+  readMany(addr: number, size: IoSize, data: Uint8Array, at: number, count: number): boolean {
+    if (size !== 1) return false;
+    data.fill(this.read(addr, size), at, at + count);
+    return true;
+  }
+
+  writeMany(_addr: number, size: IoSize, data: Uint8Array, at: number, count: number): boolean {
+    if (size !== 1) return false;
+    const { state } = this;
+    for (let i = Math.max(0, count - POST_CODE_HISTORY_LEN); i < count; i++) {
+      state.history[(state.written + i) % POST_CODE_HISTORY_LEN] = data[at + i];
+    }
+    state.written += count;
+    return true;
+  }
+
   /** Power-on state. */
   reset(): void {
     this.state.history.fill(0);

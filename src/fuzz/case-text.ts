@@ -22,13 +22,12 @@ const U32 = 0xffff_ffff;
 /** Bytes an instruction of a case may have: the processor's limit and a little more, to meet it. */
 const MAX_CODE = 20;
 
-/** The lines of a reproducer. `seed` and `run` say where it came from. */
-export function caseToText(test: StringIoCase, seed: number, run: number): string[] {
+/** The lines of a reproducer. `origin`: lines that say where it came from, for example its seed. */
+export function caseToText(test: StringIoCase, origin: readonly string[] = []): string[] {
   const lines = [
     '# replay with: pio86 fuzz string-io --replay FILE',
     `target=${TARGET}`,
-    `seed=${seed}`,
-    `run=${run}`,
+    ...origin,
     `mode=${test.mode}`,
     `cpl=${test.cpl}`,
     `path=${test.path}`,

@@ -66,6 +66,11 @@ export class CaseSource {
   }
 }
 
+/** A case by itself, of no family. */
+export function randomCase(random: Prng): StringIoCase {
+  return member(random, generateFamily(random));
+}
+
 function member(random: Prng, family: Family): StringIoCase {
   const { mode, cpl, tss, path, userspace, code, devices, segments, eip, port, isAddr32 } = family;
   const isReal = mode === 'real';

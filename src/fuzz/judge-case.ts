@@ -113,6 +113,11 @@ export class StringIoJudge {
     return this.#expectedPorts.log;
   }
 
+  /** Empties the caches of the emulator under judgement. */
+  forget(): void {
+    this.#machine.forget();
+  }
+
   /** Judges one case. Both sides are as before afterwards. */
   judge(original: StringIoCase): CaseVerdict {
     const witness = this.witness;

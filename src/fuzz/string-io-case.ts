@@ -126,9 +126,9 @@ export function caseProblem(test: StringIoCase): string | null {
 }
 
 /** Up to ESP0 and SS0, which a fault at CPL 3 needs. */
-const MIN_TSS_LIMIT = 12;
+export const MIN_TSS_LIMIT = 12;
 /** Below it the map would lie over ESP0 and SS0. */
-const MIN_IO_MAP_BASE = 0x60;
+export const MIN_IO_MAP_BASE = 0x60;
 
 /** The part of {@link caseProblem} that differs within a family. */
 export function registersProblem({ registers, mode }: StringIoCase): string | null {

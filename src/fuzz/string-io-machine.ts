@@ -57,6 +57,13 @@ export class StringIoMachine {
     fillCaseMemory(this.vm.memory.ram);
   }
 
+  /** Empties the caches of the processor; the next case is set up from scratch. */
+  forget(): void {
+    this.#last = null;
+    this.vcpu.cpu.cache.clear();
+    this.vcpu.cpu.flushTlb();
+  }
+
   /** Registers, segments, ports as the case says. The code is already in RAM. */
   load(test: StringIoCase, ports: PortWorld): void {
     const { vcpu } = this;

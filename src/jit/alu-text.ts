@@ -67,16 +67,22 @@ export function aluText(e: Emitter, operation: number, left: string, right: stri
   return r;
 }
 
-/** INC (`step` 1) or DEC (−1): CF stays. @returns the name of the sign-extended result. */
+/**
+ * INC (`step` 1) or DEC (−1): CF stays. @returns the name of the sign-extended result.
+ *
+ * Without a branch, so that V8 can leave it to the way out of a loop on which somebody reads the flags.
+ */
 export function incDecText(e: Emitter, value: string, step: number, size: number): string {
+  const a = e.name('a');
   const r = e.name('x');
-  const edge = step > 0 ? -(2 ** (size * 8 - 1)) : 2 ** (size * 8 - 1) - 1;
   const shift = 32 - 8 * size;
-  const sum = `${value} ${step > 0 ? '+' : '-'} 1`;
-  e.line(`const ${r} = ${shift === 0 ? `${sum} | 0` : `(${sum}) << ${shift} >> ${shift}`};`);
-  e.line(
-    `fr = ${r}; fa = fa & -2147483648 | ((fa & -2147483648) >>> 1 ^ (${r} === ${edge} ? 1073741824 : 0)) | ((${r} & 15) === ${step > 0 ? 0 : 15} ? 8 : 0);`,
-  );
+  const sum = `${a} ${step > 0 ? '+' : '-'} 1`;
+  e.line(`const ${a} = ${value}, ${r} = ${shift === 0 ? `${sum} | 0` : `(${sum}) << ${shift} >> ${shift}`};`);
+  e.line(`const c${r} = ${step > 0 ? `${a} & 1 | (${a} | 1) & ~${r}` : `~${a} & 1 | (~${a} | 1) & ${r}`};`);
+  const top = shift === 0 ? `c${r}` : `c${r} << ${shift}`;
+  // The carry into the sign is CF exclusive-or OF.
+  const into = `(fa ^ ${top} ^ c${r} << ${shift + 1}) >>> 1 & 1073741824`;
+  e.line(`fr = ${r}; fa = fa & -2147483648 | ${into} | c${r} & 8;`);
   e.flags = { kind: 'other', a: r, b: r, size };
   return r;
 }

@@ -36,6 +36,7 @@ export class Block {
   /** Blocks that jump here from an earlier position. */
   forwardPreds = 0;
   isLoopHeader = false;
+  isInLoop = false;
   /** The budget is looked at here. */
   isCheckpoint = false;
   dominator: Block | null = null;

@@ -44,8 +44,7 @@ const AFTER_LOGIC: readonly (string | null)[] = [
 function afterSub({ a, b, size }: KnownFlags): readonly (string | null)[] {
   const shift = 32 - 8 * size;
   const signed = (x: string): string => (shift === 0 ? x : `${x} << ${shift}`);
-  const mask = size === 1 ? 255 : 65535;
-  const unsigned = (x: string): string => (size === 4 ? `${x} >>> 0` : `${x} & ${mask}`);
+  const unsigned = (x: string): string => (size === 4 ? `${x} >>> 0` : x);
   return [
     null,
     `(${unsigned(a)}) < (${unsigned(b)})`,
@@ -62,7 +61,7 @@ function afterSub({ a, b, size }: KnownFlags): readonly (string | null)[] {
 function carryOfAdd({ a, b, size }: KnownFlags): string {
   if (size === 4) return `(${a} + ${b} >>> 0) < (${a} >>> 0)`;
   const mask = size === 1 ? 255 : 65535;
-  return `(${a} & ${mask}) + (${b} & ${mask}) > ${mask}`;
+  return `${a} + ${b} > ${mask}`;
 }
 
 /** 1 or 0 without a branch, from `fr` and `fa`: O, B, E, BE, S, P, L, LE. */

@@ -2,7 +2,8 @@
  * The second engine: heads that are reached often get a function generated from the code there; functions follow each other without
  * the interpreter in between as long as they can.
  *
- * A function holds for one EIP base, stack size, limit, privilege level (by its TLB) and memory, so that V8 knows them as constants; {@link GeneratedFunction.fits} asks that where it is entered. It dies with
+ * A function holds for one EIP base, stack size, limit, privilege level (by its TLB), memory, and as a rule for the segments it was
+ * made under, so that V8 knows them as constants; {@link GeneratedFunction.fits} asks that where it is entered. It dies with
  * the first byte of its code that changes. Results never depend on whether, or when, code is generated.
  */
 
@@ -44,6 +45,15 @@ const DEFAULT_THRESHOLD = 40;
 const DEFAULT_MAX_DEATHS = 64;
 const DEFAULT_MAX_FUNCTIONS = 20_000;
 
+/**
+ * Ticks of one call of a function. V8 replaces a function that is called again by better code; one that stays in its loop gets code
+ * that begins in the middle (on-stack replacement), which knows no constants and no types, and is several times slower.
+ */
+const CALL_TICKS = 20_000;
+
+/** A function that has met other segments than it relies on so often is made anew, for any. */
+const MAX_MISFITS = 4;
+
 /** Fewer instructions without a loop are not worth a function. */
 const MIN_INSNS = 3;
 
@@ -65,6 +75,13 @@ class GeneratedFunction implements GeneratedCode {
   readonly #hasPortIo: boolean;
   readonly #tlb: Int32Array;
   readonly #ram: Uint8Array;
+  /** Segments and their bases, indices of `Cpu.segBound` and their values: what the text relies on. */
+  readonly #segments: Int32Array;
+  readonly #bases: Int32Array;
+  readonly #indices: Int32Array;
+  readonly #bounds: Int32Array;
+  /** How often it has met other ones. */
+  misfits = 0;
   run: Run = (left) => left;
 
   constructor(cpu: Cpu, generated: Generated, eipBase: number, stackIs32: number) {
@@ -77,11 +94,25 @@ class GeneratedFunction implements GeneratedCode {
     this.#maxEip = generated.maxEip | 0;
     this.#stackIs32 = stackIs32;
     this.#hasPortIo = generated.hasPortIo;
+    this.#segments = Int32Array.from([0, 1, 2, 3, 4, 5].filter((n) => (generated.assumedSegments >> n) & 1));
+    this.#bases = this.#segments.map((seg) => cpu.segBase[seg]);
+    this.#indices = Int32Array.from(generated.assumedBounds);
+    this.#bounds = this.#indices.map((index) => cpu.segBound[index]);
+  }
+
+  #hasItsSegments({ segBase, segBound }: Cpu): boolean {
+    for (let i = 0; i < this.#segments.length; i++) {
+      if (segBase[this.#segments[i]] !== this.#bases[i]) return false;
+    }
+    for (let i = 0; i < this.#indices.length; i++) {
+      if (segBound[this.#indices[i]] !== this.#bounds[i]) return false;
+    }
+    return true;
   }
 
   /** Whether it may run now with `left` ticks, its page's offset 0 being at EIP `eipBase`. */
   fits(cpu: Cpu, eipBase: number, left: number): boolean {
-    return (
+    const isRight =
       !this.isDead &&
       left >= this.minTicks &&
       this.#eipBase === eipBase &&
@@ -89,8 +120,11 @@ class GeneratedFunction implements GeneratedCode {
       this.#ram === cpu.mem.ram &&
       (this.#maxEip ^ SIGN) < cpu.segBound[(SEG_CS << 3) | 3] &&
       (cpu.segAttr[SEG_SS] & AR_DB) === this.#stackIs32 &&
-      (!this.#hasPortIo || (cpu.inlineIo !== null && cpu.ioIntercept === null && portAccessIsFree(cpu)))
-    );
+      (!this.#hasPortIo || (cpu.inlineIo !== null && cpu.ioIntercept === null && portAccessIsFree(cpu)));
+    if (!isRight) return false;
+    if (this.#hasItsSegments(cpu)) return true;
+    this.misfits++;
+    return false;
   }
 }
 
@@ -149,7 +183,11 @@ export class Jit implements CodeGenerator {
     while (code !== null) {
       const before = remaining;
       const from = cpu.eip;
-      remaining = code.run(remaining);
+      const reserve = remaining > CALL_TICKS ? (remaining - CALL_TICKS) | 0 : 0;
+      // What a device sees as the time is counted from here.
+      cpu.startBudget = (cpu.startBudget - reserve) | 0;
+      remaining = (code.run((remaining - reserve) | 0) + reserve) | 0;
+      cpu.startBudget = (cpu.startBudget + reserve) | 0;
       const at = (cpu.eip - window.eipBase) | 0;
       const isInWindow = at >>> 0 < window.len >>> 0;
       const page = isInWindow ? cpu.cache.find(window.page) : null;
@@ -174,13 +212,18 @@ export class Jit implements CodeGenerator {
   /** The function at a head, made when it is hot. */
   #codeOf(cpu: Cpu, page: CodePage, head: Head, eip: number, at: number): GeneratedFunction | null {
     const known = head.code as GeneratedFunction | null;
-    if (known !== null && !known.isDead) return known;
+    if (known !== null && !known.isDead) {
+      if (known.misfits < MAX_MISFITS) return known;
+      known.isDead = true;
+      head.isGeneral = true;
+      head.heat = this.#threshold;
+    }
     head.code = null;
     if (++head.heat < this.#threshold) return null;
     head.heat = 0;
     const made =
       page.deaths < this.#maxDeaths && this.functions < this.#maxFunctions
-        ? this.#generate(cpu, page, eip, at)
+        ? this.#generate(cpu, page, head, eip, at)
         : null;
     if (made === null) {
       const is32 = cpu.codeIs32 as 0 | 1;
@@ -194,7 +237,7 @@ export class Jit implements CodeGenerator {
     return made;
   }
 
-  #generate(cpu: Cpu, page: CodePage, eip: number, at: number): GeneratedFunction | null {
+  #generate(cpu: Cpu, page: CodePage, head: Head, eip: number, at: number): GeneratedFunction | null {
     const eipBase = (eip - at) | 0;
     const blocks = findBlocks(at, (offset) => this.#insnAt(cpu, page, offset), eipBase, page, this.#maxInsns);
     const entry = blocks.get(at);
@@ -207,6 +250,7 @@ export class Jit implements CodeGenerator {
       eipBase,
       stackAttr,
       { io: cpu.inlineIo, dx: cpu.r16[DX] },
+      head.isGeneral ? null : { base: cpu.segBase, bound: cpu.segBound },
       witness && { entered: witness.entered, number: (block) => witness.add(page.page, block.at) },
     ).generate();
     if (!generated.hasLoop && generated.insns < Math.min(MIN_INSNS, this.#maxInsns)) return null;
@@ -219,16 +263,22 @@ export class Jit implements CodeGenerator {
   }
 
   #make(cpu: Cpu, { text, objects }: Generated, code: GeneratedFunction): Run {
-    const { gpr, lazy, segBase, segBound, tlb, mem } = cpu;
-    const factory = new Function(
-      ...SCOPE,
-      ...objects.map((_, i) => `o${i}`),
-      // In parentheses: V8 then compiles the inner function at once instead of reading it twice.
-      `'use strict'; return (function generated(left) {\n${text}\n});`,
-    );
+    const { gpr, r16, lazy, segBase, segBound, tlb, mem } = cpu;
     const clock = cpu.inlineIo?.clock ?? null;
-    const scope = [cpu, code, clock, gpr, lazy, segBase, segBound, tlb, mem.ram, mem.view];
-    return factory(...scope, ...ENVIRONMENT, ...objects) as Run;
+    const scope = [cpu, code, clock, gpr, r16, lazy, segBase, segBound, tlb, mem.ram, mem.view];
+    const values = [...scope, ...ENVIRONMENT, ...objects];
+    const words = new Set(text.match(/\b[A-Za-z]\w*/g));
+    const names = [...SCOPE, ...objects.map((_, i) => `o${i}`)];
+    const used = [...names.keys()].filter((i) => words.has(names[i]));
+    // Each a local of the function too: V8 folds it at every use then. A variable of the outer function it reads through its
+    // context, which is a constant only outside of nested loops.
+    const locals = used.map((i) => `${names[i]} = $${names[i]}`).join(', ');
+    const factory = new Function(
+      ...used.map((i) => `$${names[i]}`),
+      // In parentheses: V8 then compiles the inner function at once instead of reading it twice.
+      `'use strict'; return (function generated(left) {\nconst ${locals};\n${text}\n});`,
+    );
+    return factory(...used.map((i) => values[i])) as Run;
   }
 
   /** Lets the function be left at its entry once: V8 then knows the types on the way out, and need not find out later. */
@@ -277,10 +327,10 @@ const LIBRARY = {
 };
 const ENVIRONMENT = Object.values(LIBRARY);
 /**
- * What generated code calls them, and those of its processor. They are parameters that nobody assigns: V8 knows their values as
- * constants, as it does those of `const`, and a function costs less to make.
+ * What generated code calls them, and those of its processor. They are parameters that nobody assigns: V8 knows their values, and a
+ * function costs less to make.
  */
 const SCOPE = [
-  ...['cpu', 'code', 'clock', 'gpr', 'lazy', 'segBase', 'segBound', 'tlb', 'ram', 'view'],
+  ...['cpu', 'code', 'clock', 'gpr', 'r16', 'lazy', 'segBase', 'segBound', 'tlb', 'ram', 'view'],
   ...Object.keys(LIBRARY),
 ];

@@ -12,10 +12,10 @@ import { Op } from '../decoder/op.ts';
 import type { Block, Edge } from './blocks.ts';
 import { condition, conditionBit } from './conditions.ts';
 import { deferText, type EntryFlags, entryFlags, UNDEFER } from './deferred-flags.ts';
-import { Emitter, LOAD, type Ports, SAVE } from './emitter.ts';
+import { Emitter, FORGET_PAGES, type KnownSegments, LOAD, NO_PAGE, type Ports, SAVE } from './emitter.ts';
 import { CALL_COLD, handling, isCalledJump } from './handling.ts';
 import { longestPath, structure } from './structure.ts';
-import { callText, loopText, type Place, retText, template } from './templates.ts';
+import { aluUnderMask, callText, loopText, type Place, retText, template } from './templates.ts';
 
 /** What a function was generated from. */
 export interface Generated {
@@ -32,6 +32,9 @@ export interface Generated {
   readonly hasPortIo: boolean;
   readonly hasLoop: boolean;
   readonly insns: number;
+  /** Bits of the segments whose base, and indices of `Cpu.segBound` whose value, the text relies on. */
+  readonly assumedSegments: number;
+  readonly assumedBounds: readonly number[];
 }
 
 function isRep(insn: Insn): boolean {
@@ -51,15 +54,17 @@ export interface BlockMarks {
 
 /** Generates one function from blocks. */
 export class FunctionText {
-  readonly #e: Emitter;
+  #e: Emitter;
   readonly #blocks: readonly Block[];
   readonly #ticks = new Map<Block, number>();
   readonly #eipBase: number;
   readonly #stackAttr: number;
+  readonly #known: KnownSegments | null;
   /** Checkpoints whose flags of before are not worked out unless they are needed. */
   readonly #entryFlags = new Map<Block, EntryFlags>();
   #maxEip = 0;
   readonly #marks: BlockMarks | null;
+  readonly #numbers = new Map<Block, number>();
   /** Ticks that are left beyond what is needed wherever a checkpoint is reached. */
   #spare = 0;
 
@@ -68,9 +73,11 @@ export class FunctionText {
     eipBase: number,
     stackAttr: number,
     ports: Ports,
+    known: KnownSegments | null,
     marks: BlockMarks | null = null,
   ) {
-    this.#e = new Emitter(ports);
+    this.#e = new Emitter(ports, 0, known);
+    this.#known = known;
     this.#marks = marks;
     this.#blocks = structure(entry);
     this.#eipBase = eipBase;
@@ -99,20 +106,34 @@ export class FunctionText {
   generate(): Generated {
     const [entry] = this.#blocks;
     this.#tree(entry);
+    // Once more, now that it is known of which registers only the low word is used.
+    const words = this.#e.used & ~this.#e.wide;
+    if (words !== 0) {
+      this.#e = new Emitter(this.#e.ports, words, this.#known);
+      this.#tree(entry);
+    }
     const e = this.#e;
     const insns = this.#blocks.flatMap((block) => block.insns);
     const regs = [...Array(8).keys()].filter((n) => (e.used & (1 << n)) !== 0);
-    const save = `${regs.map((n) => `gpr[${n}] = r${n};`).join(' ')} lazy[0] = fr; lazy[1] = fa;`;
-    const load = `${regs.map((n) => `r${n} = gpr[${n}];`).join(' ')} fr = lazy[0]; fa = lazy[1];`;
+    const save = `${regs.map((n) => e.save(n)).join(' ')} lazy[0] = fr; lazy[1] = fa;`;
+    const load = `${regs.map((n) => e.load(n)).join(' ')} fr = lazy[0]; fa = lazy[1];`;
     const head = [
+      // An argument may be anything to V8: a loop would carry it as an object.
+      'left = left | 0;',
       'let eip = 0, fr = lazy[0], fa = lazy[1];',
       ...(this.#entryFlags.size === 0 ? [] : ['let fk = 0, f1 = fr, f2 = fa;']),
-      ...regs.map((n) => `let r${n} = gpr[${n}];`),
+      ...regs.map((n) => `let ${e.load(n)}`),
+      ...e.pageMemos.map((page) => `let ${page} = ${NO_PAGE};`),
       ...[...e.segments].map((n) => `const base${n} = segBase[${n}];`),
       ...[...e.bounds].map((n) => `const bound${n} = segBound[${n}];`),
       ...(insns.some((insn) => insn.op === Op.PortIo) ? ['const io = cpu.inlineIo;'] : []),
     ];
-    const body = e.lines.join('\n').replaceAll(SAVE, save).replaceAll(LOAD, load);
+    const forget = e.pageMemos.map((page) => `${page} = ${NO_PAGE};`).join(' ');
+    const body = e.lines
+      .join('\n')
+      .replaceAll(SAVE, save)
+      .replaceAll(LOAD, load)
+      .replaceAll(FORGET_PAGES, forget);
     const ends = this.#blocks.flatMap((b) =>
       [b, ...(b.guarded === null ? [] : [b.guarded])].flatMap(lastBytes),
     );
@@ -126,6 +147,8 @@ export class FunctionText {
       hasPortIo: insns.some((insn) => insn.op === Op.PortIo),
       hasLoop: this.#blocks.some((b) => b.isLoopHeader),
       insns: insns.length,
+      assumedSegments: e.assumedSegments,
+      assumedBounds: [...e.assumedBounds],
     };
   }
 
@@ -177,6 +200,13 @@ export class FunctionText {
     else this.#tree(to);
   }
 
+  /** The number of a block, however often its text is made. */
+  #numberOf(block: Block, marks: BlockMarks): number {
+    const known = this.#numbers.get(block) ?? marks.number(block);
+    this.#numbers.set(block, known);
+    return known;
+  }
+
   #block(block: Block): void {
     const e = this.#e;
     const count = block.insns.length;
@@ -189,7 +219,9 @@ export class FunctionText {
       e.line(`if (left < ${this.#needed(block)}) { ${before}${this.#leaveTo(String(this.#eip(block.at)))} }`);
     }
     e.line(`left = left - ${count} | 0;`);
-    if (this.#marks !== null) e.line(`${e.object(this.#marks.entered)}[${this.#marks.number(block)}] = 1;`);
+    e.remembersPages = block.isInLoop;
+    if (this.#marks !== null)
+      e.line(`${e.object(this.#marks.entered)}[${this.#numberOf(block, this.#marks)}] = 1;`);
     for (const [i, insn] of block.insns.entries()) {
       const eip = this.#eip(block.offsets[i]);
       const next = (eip + insn.len) | 0;
@@ -236,18 +268,25 @@ export class FunctionText {
     const before = e.lines.length;
     const frBefore = e.name('fr');
     const faBefore = e.name('fa');
-    e.written = 0;
     const place: Place = { eip: 0, next: 0, rest: 0, undone: '', fault: '', after: '' };
-    for (const insn of guarded.insns) template(e, insn, place, this.#stackAttr);
-    const registers = [...Array(8).keys()].filter((n) => (e.written & (1 << n)) !== 0);
-    const names = registers.map((n) => `${e.name('p')} = r${n}`);
+    // Registers that are put back where the instructions are jumped over.
+    let written = 0;
+    for (const insn of guarded.insns) {
+      e.written = 0;
+      if (aluUnderMask(e, insn, mask)) continue;
+      template(e, insn, place, this.#stackAttr);
+      written |= e.written;
+    }
+    const registers = [...Array(8).keys()].filter((n) => (written & (1 << n)) !== 0);
+    const names = registers.map((n) => `${e.name('p')} = ${e.variable(n)}`);
     const kept = [...names, `${frBefore} = fr`, `${faBefore} = fa`];
     e.lines.splice(before, 0, `const ${kept.join(', ')};`);
     for (const text of kept) {
       const [old, variable] = text.split(' = ');
       e.line(`${variable} = ${old} ^ (${old} ^ ${variable}) & ${mask};`);
     }
-    e.line(`left = left - (${guarded.insns.length} & ${mask}) | 0;`);
+    const { length } = guarded.insns;
+    e.line(length === 1 ? `left = left + ${mask} | 0;` : `left = left - (${length} & ${mask}) | 0;`);
     e.flags = null;
   }
 
@@ -271,7 +310,7 @@ export class FunctionText {
   #called(insn: Insn, place: Place): void {
     const e = this.#e;
     const name = e.object(COLD_TABLE[insn.op]);
-    e.line(`${SAVE} cpu.eip = ${place.eip}; ${name}(cpu, ${e.object(insn)}); ${LOAD}`);
+    e.line(`${SAVE} cpu.eip = ${place.eip}; ${name}(cpu, ${e.object(insn)}); ${LOAD} ${FORGET_PAGES}`);
     e.line(`if (cpu.fault !== 0) { ${place.fault} }`);
     e.line(`if (cpu.attention !== 0 || code.isDead) { ${place.after} }`);
     e.flags = null;
@@ -282,7 +321,9 @@ export class FunctionText {
     const e = this.#e;
     const name = e.object(COLD_TABLE[insn.op]);
     const status = e.name('st');
-    e.line(`${SAVE} cpu.eip = ${place.eip}; const ${status} = ${name}(cpu, ${e.object(insn)}); ${LOAD}`);
+    e.line(
+      `${SAVE} cpu.eip = ${place.eip}; const ${status} = ${name}(cpu, ${e.object(insn)}); ${LOAD} ${FORGET_PAGES}`,
+    );
     e.line(`if (cpu.fault !== 0) { ${place.fault} }`);
     e.line(this.#leaveTo(`${status} === 0 ? ${place.next} : cpu.eip`));
   }
@@ -293,7 +334,9 @@ export class FunctionText {
     const name = e.object(COLD_TABLE[insn.op]);
     const status = e.name('st');
     e.line(`${SAVE} cpu.eip = ${place.eip}; cpu.budgetLeft = left;`);
-    e.line(`const ${status} = ${name}(cpu, ${e.object(insn)}); ${LOAD} left = cpu.budgetLeft | 0;`);
+    e.line(
+      `const ${status} = ${name}(cpu, ${e.object(insn)}); ${LOAD} ${FORGET_PAGES} left = cpu.budgetLeft | 0;`,
+    );
     e.line(`if (cpu.fault !== 0 || ${status} === 2) { ${this.#leaveTo(String(place.eip))} }`);
     e.line(`if (cpu.attention !== 0 || code.isDead) { ${this.#leaveTo(String(place.next))} }`);
     e.flags = null;

@@ -70,8 +70,26 @@ function dominates(over: Block, block: Block): boolean {
   return at === over;
 }
 
+/** Fills `isInLoop`: a loop is what reaches its header without leaving what that dominates. */
+function findLoops(blocks: readonly Block[]): void {
+  const preds = new Map<Block, Block[]>(blocks.map((block) => [block, []]));
+  for (const block of blocks) for (const to of successors(block)) preds.get(to)?.push(block);
+  for (const header of blocks) {
+    if (!header.isLoopHeader) continue;
+    const body = new Set([header]);
+    const work = (preds.get(header) ?? []).filter((from) => from.order >= header.order);
+    for (let block = work.pop(); block !== undefined; block = work.pop()) {
+      if (body.has(block)) continue;
+      body.add(block);
+      work.push(...(preds.get(block) ?? []));
+    }
+    for (const block of body) block.isInLoop = true;
+  }
+}
+
 /**
- * Orders the blocks that `entry` reaches and fills their `order`, `dominator`, `forwardPreds` and `isLoopHeader`.
+ * Orders the blocks that `entry` reaches and fills their `order`, `dominator`, `forwardPreds`, `isLoopHeader`
+ * and `isInLoop`.
  *
  * @returns them in reverse postorder, `entry` first.
  */
@@ -93,6 +111,7 @@ export function structure(entry: Block): Block[] {
     }
   }
   if (isCut) findDominators(blocks);
+  findLoops(blocks);
   return blocks;
 }
 

@@ -18,8 +18,8 @@ import {
 } from '../decoder/op.ts';
 import { IO_QUAL_IMM, ioQualIsIn, ioQualPort, ioQualSize } from '../uapi/vmx.ts';
 import { aluText, incDecText } from './alu-text.ts';
-import type { Emitter } from './emitter.ts';
-import { load, store, update } from './memory-access.ts';
+import { type Emitter, FORGET_PAGES } from './emitter.ts';
+import { largestOffset, load, store, update } from './memory-access.ts';
 
 /** Where an instruction stands and how the function is left there. */
 export interface Place {
@@ -46,9 +46,28 @@ function alu(e: Emitter, insn: Insn): void {
   if (operation !== ALU_CMP && operation !== ALU_TEST) e.write(insn.dst, size, r);
 }
 
+/** Operations that leave the destination as it is when the source is 0. */
+const NEUTRAL_AT_0: readonly number[] = [ALU_ADD, ALU_OR, ALU_SUB, ALU_XOR];
+
+/**
+ * Writes an operation on registers so that the destination stays as it is where `mask` is 0; it is −1 elsewhere. The flags are
+ * those of the operation all the same.
+ *
+ * @returns false when that cannot be said in one operation: nothing is written.
+ */
+export function aluUnderMask(e: Emitter, insn: Insn, mask: string): boolean {
+  if (insn.op > Op.Test32) return false;
+  const operation = ALU_ORDER[Math.floor(insn.op / 3)];
+  if (!NEUTRAL_AT_0.includes(operation)) return false;
+  const size = SIZES[insn.op % 3];
+  const source = `(${e.source(insn, size)} & ${mask})`;
+  e.write(insn.dst, size, aluText(e, operation, e.read(insn.dst, size), source, size));
+  return true;
+}
+
 function aluLoad(e: Emitter, insn: Insn, place: Place): void {
   const size = SIZES[insn.op - Op.AluLoad8];
-  const v = load(e, insn.seg, e.address(insn), size, place);
+  const v = load(e, insn.seg, e.address(insn), largestOffset(insn.addrMask), size, place);
   const r = aluText(e, insn.sub, e.read(insn.dst, size), v, size);
   if (insn.sub < ALU_CMP) e.write(insn.dst, size, r);
 }
@@ -56,7 +75,7 @@ function aluLoad(e: Emitter, insn: Insn, place: Place): void {
 function aluStore(e: Emitter, insn: Insn, place: Place): void {
   const size = SIZES[insn.op - Op.AluStore8];
   if (insn.sub >= ALU_CMP) {
-    const v = load(e, insn.seg, e.address(insn), size, place);
+    const v = load(e, insn.seg, e.address(insn), largestOffset(insn.addrMask), size, place);
     aluText(e, insn.sub, v, e.source(insn, size), size);
     return;
   }
@@ -111,8 +130,7 @@ function shift32(e: Emitter, insn: Insn): void {
 
 /** `esp` with its low part replaced as the stack's address size says. */
 function stackPointer(e: Emitter, sp: string, is32: boolean): string {
-  const r = e.reg(ESP);
-  return is32 ? `${r} = ${sp};` : `${r} = ${r} & -65536 | ${sp};`;
+  return is32 ? `${e.reg(ESP)} = ${sp};` : e.setWord(ESP, sp);
 }
 
 /** Pushes; `behind` is done before the function is left because the store has hit its own code. */
@@ -126,16 +144,20 @@ export function pushText(
 ): void {
   const sp = e.name('sp');
   const v = e.name('v');
-  e.line(`const ${v} = ${value}, ${sp} = ${e.reg(ESP)} - ${size} ${is32 ? '| 0' : '& 65535'};`);
+  const top = is32 ? `${e.reg(ESP)} - ${size} | 0` : `${e.word(ESP)} - ${size} & 65535`;
+  e.line(`const ${v} = ${value}, ${sp} = ${top};`);
   const move = stackPointer(e, sp, is32);
-  store(e, SEG_SS, sp, size, v, { fault: place.fault, after: `${move} ${behind}` });
+  store(e, SEG_SS, sp, is32 ? 0xffffffff : 0xffff, size, v, {
+    fault: place.fault,
+    after: `${move} ${behind}`,
+  });
   e.line(move);
 }
 
 function popText(e: Emitter, size: number, is32: boolean, place: Place): { value: string; move: string } {
   const sp = e.name('sp');
-  e.line(`const ${sp} = ${e.reg(ESP)} ${is32 ? '| 0' : '& 65535'};`);
-  const value = load(e, SEG_SS, sp, size, place);
+  e.line(`const ${sp} = ${is32 ? `${e.reg(ESP)} | 0` : e.word(ESP)};`);
+  const value = load(e, SEG_SS, sp, is32 ? 0xffffffff : 0xffff, size, place);
   return { value, move: stackPointer(e, is32 ? `${sp} + ${size} | 0` : `${sp} + ${size} & 65535`, is32) };
 }
 
@@ -143,16 +165,16 @@ function portIo(e: Emitter, insn: Insn, place: Place): void {
   const size = ioQualSize(insn.ioQual);
   const isIn = ioQualIsIn(insn.ioQual);
   const isImmediate = (insn.ioQual & IO_QUAL_IMM) !== 0;
-  const port = isImmediate ? String(ioQualPort(insn.ioQual)) : `(${e.reg(EDX)} & 65535)`;
-  const eax = e.reg(EAX);
+  const port = isImmediate ? String(ioQualPort(insn.ioQual)) : e.word(EDX);
   const remaining = `left + ${place.rest} | 0`;
-  const value = isIn ? '' : size === 4 ? `${eax} >>> 0` : e.read(EAX, size);
+  const value = isIn ? '' : size === 4 ? `${e.reg(EAX)} >>> 0` : e.read(EAX, size);
   const done = e.name('done');
   const { io } = e.ports;
   const likely = isImmediate ? ioQualPort(insn.ioQual) : e.ports.dx;
   const site = io?.site(likely, size) ?? null;
+  if (isIn && size === 4) e.reg(EAX);
   const anyPort = isIn
-    ? `gpr[0] = ${eax}; ${done} = io.input(${port}, ${size}, ${remaining}); ${eax} = gpr[0];`
+    ? `${e.save(EAX)} ${done} = io.input(${port}, ${size}, ${remaining}); ${e.load(EAX)}`
     : `${done} = io.output(${port}, ${size}, ${value}, ${remaining});`;
   e.line(`let ${done} = 0; cpu.eip = ${place.eip};`);
   if (io === null || site === null) e.line(anyPort);
@@ -170,13 +192,14 @@ function portIo(e: Emitter, insn: Insn, place: Place): void {
       e.line(`if (${v} >= 0) {`);
       e.write(EAX, size, size === 4 ? `${v} | 0` : v);
       e.line(`${count} }`);
-      e.line(`else { gpr[0] = ${eax}; ${done} = io.inputDone(${likely}, ${size}, ${v}); ${eax} = gpr[0]; }`);
+      e.line(`else { ${e.save(EAX)} ${done} = io.inputDone(${likely}, ${size}, ${v}); ${e.load(EAX)} }`);
     } else {
       e.line(`if (${device}.write(${likely}, ${size}, ${value})) { ${count} }`);
       e.line(`else { ${done} = io.outputDeclined(${likely}, ${size}, ${value}); }`);
     }
     e.line(`} else { ${anyPort} }`);
   }
+  e.line(FORGET_PAGES);
   e.line(
     `if (${done} !== 1) { if (${done} === 0) { ${place.undone} } cpu.generatedYield = 1; ${place.after} }`,
   );
@@ -214,9 +237,10 @@ export function retText(
 /** LOOP: counts; @returns the condition under which it jumps. */
 export function loopText(e: Emitter, insn: Insn): string {
   const n = e.name('n');
-  const r = e.reg(ECX);
-  e.line(`const ${n} = ${r} - 1 & ${insn.addrMask};`);
-  e.line(insn.addrMask === -1 ? `${r} = ${n};` : `${r} = ${r} & -65536 | ${n};`);
+  const is32 = insn.addrMask === -1;
+  const from = is32 ? e.reg(ECX) : e.word(ECX);
+  e.line(`const ${n} = ${from} - 1 & ${insn.addrMask};`);
+  e.line(is32 ? `${from} = ${n};` : e.setWord(ECX, n));
   return `${n} !== 0`;
 }
 
@@ -262,12 +286,12 @@ export function template(e: Emitter, insn: Insn, place: Place, stackAttr: number
     e.write(insn.dst, size, incDecText(e, e.read(insn.dst, size), -1, size));
   } else if (op <= Op.Load32) {
     const size = SIZES[op - Op.Load8];
-    e.write(insn.dst, size, load(e, insn.seg, e.address(insn), size, place));
+    e.write(insn.dst, size, load(e, insn.seg, e.address(insn), largestOffset(insn.addrMask), size, place));
   } else if (op <= Op.Store32) {
     const size = SIZES[op - Op.Store8];
     const v = e.name('v');
     e.line(`const ${v} = ${e.source(insn, size)};`);
-    store(e, insn.seg, e.address(insn), size, v, place);
+    store(e, insn.seg, e.address(insn), largestOffset(insn.addrMask), size, v, place);
   } else if (op <= Op.AluLoad32) aluLoad(e, insn, place);
   else if (op <= Op.AluStore32) aluStore(e, insn, place);
   else if (op === Op.Lea16) e.write(insn.dst, 2, e.address(insn));
@@ -281,7 +305,7 @@ export function template(e: Emitter, insn: Insn, place: Place, stackAttr: number
     e.write(insn.dst, size, value);
   } else if (op >= Op.Shl32 && op <= Op.Sar32) shift32(e, insn);
   else if (op === Op.MovzxLoad8) {
-    e.write(insn.dst, insn.size, load(e, insn.seg, e.address(insn), 1, place));
+    e.write(insn.dst, insn.size, load(e, insn.seg, e.address(insn), largestOffset(insn.addrMask), 1, place));
   } else if (op === Op.MovzxReg8) e.write(insn.dst, insn.size, e.read(insn.src, 1));
   else if (op === Op.PortIo) portIo(e, insn, place);
 }

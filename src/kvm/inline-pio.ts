@@ -184,13 +184,7 @@ export class InlinePio implements InlinePortIo {
     const bytes = count * size;
     const ea = cpu.gpr[EDI] & insn.addrMask;
     if (!isPlainRam(cpu, SEG_ES, ea, bytes, true)) return 0;
-    const data = vcpu.ctxt.ioReadData;
-    for (let at = 0; at < bytes; at += size) {
-      let value = device.read(port, size);
-      if (value < 0) value = vcpu.userspace?.readDeclined?.(port, size) ?? 0;
-      storeElement(data, at, size, value);
-    }
-    writePlain(cpu, ea, data, bytes);
+    this.#readInto(device, port, size, ea, count);
     // All at one instant; the last of its ticks is that of the last element.
     this.clock.ticks += count - 1;
     cpu.inlineUserspaceExits++;
@@ -203,6 +197,26 @@ export class InlinePio implements InlinePortIo {
       cpu.r16[CX] -= count;
     }
     return count;
+  }
+
+  /** `count` elements to ES:`ea`, which is plain RAM of at most two pages. */
+  #readInto(device: IoDevice, port: number, size: IoSize, ea: number, count: number): void {
+    const cpu = this.#cpu;
+    const bytes = count * size;
+    const isOnePage = bytes <= PAGE_SIZE - ((cpu.segBase[SEG_ES] + ea) & PAGE_MASK);
+    const data = this.#vcpu.ctxt.ioReadData;
+    if (
+      isOnePage &&
+      device.readMany?.(port, size, cpu.mem.ram, plainAddress(cpu, SEG_ES, ea), count) === true
+    )
+      return;
+    // A device that is asked for each sees memory as it was before.
+    for (let at = 0; at < bytes; at += size) {
+      let value = device.read(port, size);
+      if (value < 0) value = this.#vcpu.userspace?.readDeclined?.(port, size) ?? 0;
+      storeElement(data, at, size, value);
+    }
+    writePlain(cpu, ea, data, bytes);
   }
 
   /** Elements one by one, each with its own time, until something is due. @returns how many. */
@@ -224,12 +238,17 @@ export class InlinePio implements InlinePortIo {
       if ((from & PAGE_MASK) > PAGE_SIZE - size) break;
       const { ram } = cpu.mem;
       let i = 0;
-      do {
-        clock.ticks = start + done + i;
-        const value = loadElement(ram, from + i * size, size);
-        if (!device.write(port, size, value)) this.#vcpu.userspace?.writeDeclined?.(port, size, value);
-        i++;
-      } while (i < n && cpu.attention === 0);
+      if (cpu.attention === 0 && device.writeMany?.(port, size, ram, from, n) === true) {
+        i = n;
+        clock.ticks = start + done + n - 1;
+      } else {
+        do {
+          clock.ticks = start + done + i;
+          const value = loadElement(ram, from + i * size, size);
+          if (!device.write(port, size, value)) this.#vcpu.userspace?.writeDeclined?.(port, size, value);
+          i++;
+        } while (i < n && cpu.attention === 0);
+      }
       done += i;
       if (addrMask === -1) {
         cpu.gpr[ESI] += i * by;

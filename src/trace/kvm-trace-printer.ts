@@ -39,6 +39,7 @@ import {
 } from './kvm-printk.ts';
 import type { PortNames } from './port-names.ts';
 import { portNote } from './port-notes.ts';
+import { TextMemo } from './text-memo.ts';
 
 const NS_PER_US = 1_000;
 const US_PER_S = 1_000_000;
@@ -71,10 +72,13 @@ export class KvmTracePrinter implements KvmTracepoints {
   readonly #portText = new Map<number, string>();
   /** The instruction of the latest I/O exit: the emulator moves RIP on before it leaves to userspace. */
   #ioInsn: string | null = null;
+  readonly #exits = new TextMemo();
+  readonly #accesses = new TextMemo();
   #prefixNs = -1;
   #prefixEip = 0;
   #prefixCs = -1;
   #prefixText = '';
+  #placeText = '';
   #micros = -1;
   #microsText = '';
 
@@ -88,20 +92,33 @@ export class KvmTracePrinter implements KvmTracepoints {
 
   kvm_pio(write: boolean, port: number, size: number, count: number, val: number): void {
     if (!this.#events.has('kvm_pio')) return;
+    const insn = this.#insn();
+    const how = (count * 8 + size) * 2 + (write ? 1 : 0);
+    const known = this.#accesses.get(val, port, how, 0, insn);
+    if (known !== '') {
+      this.#sink.write(this.#prefix() + known);
+      return;
+    }
     const note = write && size === 1 ? portNote(this.#names.deviceOf(port), port, val) : '';
-    this.#line(
-      'kvm_pio: ',
-      printKvmPio(write, port, size, count, val),
-      this.#insn() + this.#port(port) + (note === '' ? '' : `: ${note}`),
-    );
+    const extra = insn + this.#port(port) + (note === '' ? '' : `: ${note}`);
+    const text = `kvm_pio: ${printKvmPio(write, port, size, count, val)} | ${extra}\n`;
+    this.#sink.write(this.#prefix() + this.#accesses.set(val, port, how, 0, insn, text));
   }
 
   kvm_exit(exitReason: number, rip: number, info1: number, info2: number): void {
     const isIo = exitReason === EXIT_REASON_IO_INSTRUCTION;
-    if (isIo) this.#ioInsn = this.#insn();
+    if (!isIo && !this.#events.has('kvm_exit')) return;
+    const insn = this.#insn();
+    if (isIo) this.#ioInsn = insn;
     if (!this.#events.has('kvm_exit')) return;
+    const known = this.#exits.get(rip, exitReason, info1, info2, insn);
+    if (known !== '') {
+      this.#sink.write(this.#prefix() + known);
+      return;
+    }
     const port = isIo ? this.#port(ioQualPort(info1)) : '';
-    this.#line('kvm_exit: ', printKvmExit(exitReason, rip, info1, info2), this.#insn() + port);
+    const text = `kvm_exit: ${printKvmExit(exitReason, rip, info1, info2)} | ${insn}${port}\n`;
+    this.#sink.write(this.#prefix() + this.#exits.set(rip, exitReason, info1, info2, insn, text));
   }
 
   kvm_entry(rip: number): void {
@@ -186,24 +203,28 @@ export class KvmTracePrinter implements KvmTracepoints {
     const now = clock.nowNs;
     const { eip } = cpu;
     const cs = cpu.segSelector[SEG_CS];
-    if (now !== this.#prefixNs || eip !== this.#prefixEip || cs !== this.#prefixCs) {
-      this.#prefixNs = now;
+    const isElsewhere = eip !== this.#prefixEip || cs !== this.#prefixCs;
+    if (isElsewhere) {
       this.#prefixEip = eip;
       this.#prefixCs = cs;
       const ip = eip >>> 0 > 0xffff ? hex8(eip) : hex4(eip);
-      this.#prefixText = `[${this.#time(now)}] ${hex4(cs)}:${ip}  `;
+      this.#placeText = `] ${hex4(cs)}:${ip}  `;
+    }
+    if (isElsewhere || now !== this.#prefixNs) {
+      this.#prefixNs = now;
+      this.#prefixText = this.#time(now) + this.#placeText;
     }
     return this.#prefixText;
   }
 
-  /** Seconds with nine decimals; the first six are those of the line before for a while. */
+  /** `[`, and seconds with nine decimals; the first six are those of the line before for a while. */
   #time(now: number): string {
     const micros = Math.floor(now / NS_PER_US);
     if (micros !== this.#micros) {
       this.#micros = micros;
       const seconds = Math.floor(micros / US_PER_S);
       const rest = micros - seconds * US_PER_S;
-      this.#microsText = `${seconds}.${decimal3((rest / 1000) | 0)}${decimal3(rest % 1000)}`;
+      this.#microsText = `[${seconds}.${decimal3((rest / 1000) | 0)}${decimal3(rest % 1000)}`;
     }
     return this.#microsText + decimal3(now - micros * NS_PER_US);
   }

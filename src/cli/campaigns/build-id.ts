@@ -18,8 +18,9 @@ export function buildId(): string {
   const root = fileURLToPath(new URL('dist', PACKAGE_FOLDER));
   const files = readdirSync(root, { recursive: true, encoding: 'utf8' });
   const hash = createHash('sha256');
-  // The bundle is made of the others.
-  const modules = files.filter((name) => name.endsWith('.js') && !name.startsWith('bin'));
+  // The bundles are made of the others.
+  const isModule = (name: string): boolean => name.endsWith('.js') && !/^(bin|instrumented)\b/.test(name);
+  const modules = files.filter(isModule);
   for (const file of modules.toSorted()) {
     hash.update(file).update(readFileSync(join(root, file)));
   }

@@ -6,6 +6,7 @@ import { usageError } from '../cli-error.ts';
 import type { CommandContext, CommandSpec } from '../command.ts';
 import { fuzzCampaign, replayCase } from '../fuzz/campaign-command.ts';
 import { type FuzzCommandOptions, KVM_ORACLE_TARGETS, MAX_RUNS, MAX_SEED } from '../fuzz/fuzz-options.ts';
+import { guidedFuzz, isGuided } from '../fuzz/guided-command.ts';
 import { FUZZ_TARGETS } from '../fuzz/targets.ts';
 import { parseCount, parseNumber } from '../numbers.ts';
 
@@ -28,6 +29,7 @@ export const fuzzCommand: CommandSpec<FuzzCommandOptions> = {
   examples: [
     'pio86 fuzz string-io --runs 10000',
     'pio86 fuzz string-io --time 60 --workers 2 --json',
+    'pio86 fuzz insn --corpus corpus/ --time 600 --workers 2',
     'pio86 fuzz string-io --runs 50M --ledger string-io.ledger --time 600',
     'pio86 fuzz string-io --replay case.txt',
     'pio86 fuzz string-io --replay case.txt --export c',
@@ -56,6 +58,19 @@ export const fuzzCommand: CommandSpec<FuzzCommandOptions> = {
       description: 'threads',
       default: 1,
       parse: (text) => parseNumber('--workers', text, 1, MAX_WORKERS),
+    },
+    {
+      flags: '--coverage',
+      description: 'change cases that reach new code instead of making all of them by chance',
+    },
+    {
+      flags: '--corpus <dir>',
+      description: 'as --coverage, with the cases in a folder: begin with them, keep what is new',
+    },
+    { flags: '--minimize', description: 'with --corpus: remove the cases that cover nothing of their own' },
+    {
+      flags: '--value-profile',
+      description: 'coverage counts how near comparisons came to equality, too (slower)',
     },
     { flags: '--ledger <file>', description: 'keep which cases have been run, and go on from there' },
     { flags: '--findings <dir>', description: 'save what is found as files to --replay' },
@@ -95,6 +110,7 @@ export const fuzzCommand: CommandSpec<FuzzCommandOptions> = {
     { flags: '--status-host <address>', description: `where it listens (default: ${LOOPBACK})` },
   ],
   async action(context, [name = ''], options) {
+    if (isGuided(options)) return guidedFuzz(context, name, options);
     if (options.queue !== undefined) return campaign(context, name, options.queue, options);
     const needsQueue = QUEUE_ONLY.find((option) => options[option] !== undefined);
     if (needsQueue !== undefined) throw usageError(`${flagOf(needsQueue)} needs --queue`);

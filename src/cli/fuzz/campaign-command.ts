@@ -7,9 +7,8 @@ import type { CampaignState } from '../../fuzz/engine/campaign.ts';
 import type { FuzzTarget } from '../../fuzz/engine/fuzz-target.ts';
 import type { ShardRunner } from '../../fuzz/engine/shard.ts';
 import type { CommandContext } from '../command.ts';
-import { type FuzzCommandOptions, MAX_RUNS, MAX_SEED } from './fuzz-options.ts';
+import { DEFAULT_RUNS, type FuzzCommandOptions, MAX_RUNS, MAX_SEED } from './fuzz-options.ts';
 
-const DEFAULT_RUNS = 10_000;
 /** How often the status line changes. */
 const STATUS_MS = 250;
 

@@ -16,6 +16,10 @@ export interface FuzzCommandOptions {
   readonly export?: ExportFormat;
   readonly oracle?: 'kvm';
   readonly json?: boolean;
+  readonly coverage?: boolean;
+  readonly corpus?: string;
+  readonly minimize?: boolean;
+  readonly valueProfile?: boolean;
   readonly queue?: QueueUrl;
   readonly name?: string;
   readonly shard?: number;
@@ -24,6 +28,8 @@ export interface FuzzCommandOptions {
   readonly statusHost?: string;
 }
 
+/** Cases of a campaign that has neither a number nor a time. */
+export const DEFAULT_RUNS = 10_000;
 export const MAX_SEED = 0xffff_ffff;
 export const MAX_RUNS = 0xffff_ffff;
 

@@ -53,11 +53,18 @@ export class GuestBytes implements Gathered {
 /** Lines are made bytes in blocks of so many characters. */
 const BLOCK_CHARS = 1 << 14;
 
+/** UTF-8 of a character at most. */
+const BYTES_PER_CHAR = 3;
+const BUFFER_BYTES = 1 << 19;
+
 /** Lines of a trace, made bytes block by block: a million strings that wait cost more than they are long. */
 export class TextLines implements TextSink, Gathered {
   readonly stream: OutputStream;
   #full: Uint8Array[] = [];
   #fullBytes = 0;
+  /** Blocks go behind each other: to make a buffer for each costs more than to encode it. */
+  #buffer = Buffer.alloc(0);
+  #length = 0;
   #text = '';
 
   constructor(stream: OutputStream) {
@@ -65,7 +72,7 @@ export class TextLines implements TextSink, Gathered {
   }
 
   get pending(): number {
-    return this.#fullBytes + this.#text.length;
+    return this.#fullBytes + this.#length + this.#text.length;
   }
 
   write(text: string): void {
@@ -75,6 +82,7 @@ export class TextLines implements TextSink, Gathered {
 
   handOn(): void {
     this.#encode();
+    this.#cut();
     const full = this.#full;
     this.#full = [];
     this.#fullBytes = 0;
@@ -82,10 +90,22 @@ export class TextLines implements TextSink, Gathered {
     this.stream.throwIfFailed();
   }
 
+  /** What is encoded is the stream's from now on; the rest of the buffer is ours. */
+  #cut(): void {
+    if (this.#length === 0) return;
+    this.#full.push(this.#buffer.subarray(0, this.#length));
+    this.#fullBytes += this.#length;
+    this.#buffer = this.#buffer.subarray(this.#length);
+    this.#length = 0;
+  }
+
   #encode(): void {
-    const block = Buffer.from(this.#text);
+    const most = this.#text.length * BYTES_PER_CHAR;
+    if (this.#length + most > this.#buffer.length) {
+      this.#cut();
+      if (most > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(Math.max(most, BUFFER_BYTES));
+    }
+    this.#length += this.#buffer.write(this.#text, this.#length);
     this.#text = '';
-    this.#full.push(block);
-    this.#fullBytes += block.length;
   }
 }

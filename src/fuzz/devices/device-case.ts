@@ -159,7 +159,7 @@ const PATTERNS: readonly (readonly [RegExp, (a: number, b: number, c: number) =>
 function access(port: number, size: number, value: number | null): DeviceStep | null {
   if (!isModelled(port) || (size !== 1 && size !== 2 && size !== 4)) return null;
   if (value === null) return { kind: 'in', port, size };
-  return value <= 0xffff_ffff ? { kind: 'out', port, size, value } : null;
+  return value < 2 ** (8 * size) ? { kind: 'out', port, size, value } : null;
 }
 
 /** Whether the naive models know a port. */

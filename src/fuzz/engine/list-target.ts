@@ -2,8 +2,10 @@
  * A target whose cases are lists of steps: what `devices`, `bus` and their like have in common — text form, replay, shrinking.
  */
 import { EmulatorError } from '../../errors.ts';
+import { mutateList } from '../mutation/lists.ts';
+import { mutateTextNumber } from '../mutation/numbers.ts';
 import { Prng } from '../prng.ts';
-import type { ExportFormat, FuzzTarget, ReplayVerdict, Reproducer } from './fuzz-target.ts';
+import type { CaseOperations, ExportFormat, FuzzTarget, ReplayVerdict, Reproducer } from './fuzz-target.ts';
 import { shrinkList } from './shrink-list.ts';
 
 /** What makes one target differ from another. */
@@ -16,15 +18,23 @@ export interface ListTargetOptions<T> {
   /** @throws EmulatorError `E_ARGUMENT`. */
   fromText(line: string): T;
   simpler?(step: T): readonly T[];
+  /** Drops what is kept from case to case for speed. */
+  forget?(): void;
+  /** A changed step; without it a number in the step's text is changed. */
+  mutate?(step: T, random: Prng): T;
   /** Counts besides that of steps, since the last call. */
   takeCounts?(): Readonly<Record<string, number>>;
   /** A case in another form; without it there is none. */
   export?(steps: readonly T[], format: ExportFormat): readonly string[] | null;
 }
 
+/** Steps that a case may get by mutation. */
+const MAX_STEPS = 64;
+
 /** See the opening comment. */
 export class ListTarget<T> implements FuzzTarget {
   readonly name: string;
+  readonly cases: CaseOperations<readonly T[]>;
   readonly #options: ListTargetOptions<T>;
   readonly #random = new Prng(0, 0);
   #steps = 0;
@@ -32,6 +42,22 @@ export class ListTarget<T> implements FuzzTarget {
   constructor(options: ListTargetOptions<T>) {
     this.name = options.name;
     this.#options = options;
+    const change = (step: T, random: Prng): T => this.#change(step, random);
+    const create = (random: Prng): T => random.pick(options.generate(random));
+    this.cases = {
+      generate: (random) => options.generate(random),
+      judge: (steps) => {
+        this.#steps += steps.length;
+        return { isJudged: true, differences: this.#judge(steps) };
+      },
+      mutate: (steps, other, random) =>
+        mutateList(steps, other, random, { maxLength: MAX_STEPS, change, create }),
+      ...(options.forget === undefined ? {} : { forget: options.forget }),
+      toText: (steps) => this.#lines(steps, []),
+      fromText: (text) => this.#parse(text),
+      size: (steps) => steps.reduce((sum, step) => sum + options.toText(step).length, 0),
+      reproduce: (steps) => Promise.resolve(this.#reproduce(steps, [])),
+    };
   }
 
   run(seed: number, run: number): readonly string[] {
@@ -47,12 +73,31 @@ export class ListTarget<T> implements FuzzTarget {
   }
 
   async reproduce(seed: number, run: number): Promise<Reproducer> {
-    const { toText, simpler } = this.#options;
+    return this.#reproduce(this.#generate(seed, run), [`seed=${seed}`, `run=${run}`]);
+  }
+
+  #reproduce(steps: readonly T[], origin: readonly string[]): Reproducer {
     const fails = (candidate: readonly T[]): boolean => this.#judge(candidate).length > 0;
-    const small = shrinkList(this.#generate(seed, run), fails, simpler);
+    const small = shrinkList(steps, fails, this.#options.simpler);
+    return { lines: this.#lines(small, origin), differences: this.#judge(small) };
+  }
+
+  #lines(steps: readonly T[], origin: readonly string[]): string[] {
     const head = [`# replay with: pio86 fuzz ${this.name} --replay FILE`, `target=${this.name}`];
-    const lines = [...head, `seed=${seed}`, `run=${run}`, ...small.map((step) => `step=${toText(step)}`)];
-    return { lines, differences: this.#judge(small) };
+    return [...head, ...origin, ...steps.map((step) => `step=${this.#options.toText(step)}`)];
+  }
+
+  #change(step: T, random: Prng): T {
+    const { mutate, toText, fromText, generate } = this.#options;
+    if (mutate !== undefined) return mutate(step, random);
+    const line = mutateTextNumber(toText(step), random);
+    try {
+      if (line !== null) return fromText(line);
+    } catch (error) {
+      if (!(error instanceof EmulatorError)) throw error;
+    }
+    // No number in it, or one that a step cannot have.
+    return random.pick(generate(random));
   }
 
   replay(text: string): ReplayVerdict {

@@ -12,6 +12,8 @@ import { EINTR } from '../../uapi/errno.ts';
 import { KVM_EXIT_NAMES, type KvmSegment } from '../../uapi/kvm.ts';
 import { fillCaseMemory, MACHINE_RAM_BYTES } from '../case-memory.ts';
 import { ListTarget } from '../engine/list-target.ts';
+import { mutateCode } from '../mutation/code.ts';
+import { mutateNumber } from '../mutation/numbers.ts';
 import { Prng } from '../prng.ts';
 
 /** Bytes of code, or (the first element) the seed that the registers come from. */
@@ -29,6 +31,7 @@ export interface InsnVariant {
 
 const CODE = 0x800;
 const TICKS = 100;
+const MUTATION = { maxBytes: 16, operations: 'all' } as const;
 /** Exits that a run may have. */
 const MAX_EXITS = 64;
 const NO_LIMIT = 0x7fff_ffff;
@@ -149,6 +152,12 @@ class InsnMachine {
     this.#restore = () => vm.restore(snapshot);
   }
 
+  /** Empties the caches of the processor. */
+  forget(): void {
+    this.#vcpu.cpu.cache.clear();
+    this.#vcpu.cpu.flushTlb();
+  }
+
   get name(): string {
     return this.#variant.name;
   }
@@ -265,9 +274,20 @@ export function createInsnTarget(
     },
     toText,
     fromText,
+    mutate,
+    forget: () => {
+      for (const machine of [plain, ...others]) machine.forget();
+    },
     simpler: (step) =>
       step.kind === 'registers' ? [{ kind: 'registers', seed: step.seed & 1, is32: step.is32 }] : [],
   });
+}
+
+function mutate(step: InsnStep, random: Prng): InsnStep {
+  if (step.kind === 'code') return { kind: 'code', bytes: mutateCode(step.bytes, random, MUTATION) };
+  return random.oneIn(4)
+    ? { ...step, is32: !step.is32 }
+    : { ...step, seed: mutateNumber(step.seed, 0xffff_ffff, random) };
 }
 
 function toText(step: InsnStep): string {

@@ -2,15 +2,24 @@
  * Target `string-io`: IN, OUT, INS and OUTS in random states, against the reference model.
  */
 import { caseFromText, caseToText } from '../case-text.ts';
-import type { ExportFormat, FuzzTarget, ReplayVerdict, Reproducer } from '../engine/fuzz-target.ts';
-import { CaseSource } from '../generate-case.ts';
-import { StringIoJudge } from '../judge-case.ts';
+import type {
+  CaseOperations,
+  ExportFormat,
+  FuzzTarget,
+  ReplayVerdict,
+  Reproducer,
+} from '../engine/fuzz-target.ts';
+import { CaseSource, randomCase } from '../generate-case.ts';
+import { type CaseVerdict, StringIoJudge } from '../judge-case.ts';
+import { mutateStringIo, varyStringIo } from '../mutation/string-io.ts';
 import { exportCase } from '../report/export-case.ts';
 import { shrinkCase } from '../shrink-case.ts';
+import type { StringIoCase } from '../string-io-case.ts';
 
 /** See the opening comment. */
 export class StringIoTarget implements FuzzTarget {
   readonly name = 'string-io';
+  readonly cases: CaseOperations<StringIoCase>;
   readonly #judge: StringIoJudge;
   #source = new CaseSource(0);
   #seed = 0;
@@ -19,16 +28,31 @@ export class StringIoTarget implements FuzzTarget {
   /** @param judge with a witness: `--oracle kvm`. */
   constructor(judge: StringIoJudge = new StringIoJudge()) {
     this.#judge = judge;
+    this.cases = {
+      generate: randomCase,
+      judge: (test) => this.#run(test),
+      mutate: mutateStringIo,
+      vary: varyStringIo,
+      forget: () => this.#judge.forget(),
+      toText: (test) => caseToText(test),
+      fromText: caseFromText,
+      size: sizeOf,
+      reproduce: (test) => this.#reproduce(test, []),
+    };
   }
 
   run(seed: number, run: number): readonly string[] {
-    const verdict = this.#judge.judge(this.#cases(seed).at(run));
+    return this.#run(this.#cases(seed).at(run)).differences;
+  }
+
+  #run(test: StringIoCase): CaseVerdict {
+    const verdict = this.#judge.judge(test);
     const counts = this.#counts;
     counts.kernelAccesses += verdict.kernel;
     counts.userspaceAccesses += verdict.userspace;
     counts.faults += verdict.faults;
     if (!verdict.isJudged) counts.notJudged++;
-    return verdict.differences;
+    return verdict;
   }
 
   takeCounts(): Readonly<Record<string, number>> {
@@ -38,10 +62,13 @@ export class StringIoTarget implements FuzzTarget {
   }
 
   async reproduce(seed: number, run: number): Promise<Reproducer> {
+    return this.#reproduce(this.#cases(seed).at(run), [`seed=${seed}`, `run=${run}`]);
+  }
+
+  async #reproduce(test: StringIoCase, origin: readonly string[]): Promise<Reproducer> {
     const judge = this.#judge;
-    const test = this.#cases(seed).at(run);
     const small = await shrinkCase(test, (candidate) => judge.judge(candidate).differences.length > 0);
-    return { lines: caseToText(small, seed, run), differences: judge.judge(small).differences };
+    return { lines: caseToText(small, origin), differences: judge.judge(small).differences };
   }
 
   replay(text: string): ReplayVerdict {
@@ -72,6 +99,12 @@ export class StringIoTarget implements FuzzTarget {
     this.#seed = seed;
     return this.#source;
   }
+}
+
+/** Bytes of code, elements of REP (they are what a case costs), devices and denied ports. */
+function sizeOf({ code, devices, tss, registers }: StringIoCase): number {
+  const bytes = code.reduce((sum, { length }) => sum + length, 0);
+  return bytes * 4 + (registers.ecx & 0xffff) + (devices.length + tss.denied.length) * 2;
 }
 
 function noCounts(): {

@@ -3,7 +3,7 @@ import { caseFromText, caseToText } from '../../../src/fuzz/case-text.ts';
 import { CaseSource } from '../../../src/fuzz/generate-case.ts';
 import { caseProblem } from '../../../src/fuzz/string-io-case.ts';
 
-const text = (run: number): string => caseToText(new CaseSource(5).at(run), 5, run).join('\n');
+const text = (run: number): string => caseToText(new CaseSource(5).at(run)).join('\n');
 
 describe('a case as text', () => {
   it('reads back as the same case', () => {
@@ -11,7 +11,7 @@ describe('a case as text', () => {
     for (let run = 0; run < 500; run++) {
       const test = cases.at(run * 40);
       expect(caseProblem(test)).toBeNull();
-      const read = caseFromText(caseToText(test, 3, run).join('\n'));
+      const read = caseFromText(caseToText(test).join('\n'));
       // In real mode nobody looks at the TSS: the text has none.
       expect({ ...read, tss: test.mode === 'real' ? test.tss : read.tss }).toEqual(test);
     }
@@ -19,7 +19,7 @@ describe('a case as text', () => {
 
   it('carries the disassembly of its bytes and how to replay it', () => {
     const test = { ...new CaseSource(1).at(1), code: [[0xf3, 0x6e]] };
-    const lines = caseToText(test, 1, 1);
+    const lines = caseToText(test, ['seed=1', 'run=1']);
     expect(lines[0]).toContain('pio86 fuzz string-io --replay');
     expect(lines).toContain('code=f3 6e');
     expect(lines[lines.indexOf('code=f3 6e') + 1]).toMatch(/^# +rep outsb$/);

@@ -357,3 +357,23 @@ describe('flags that one branch hands on', () => {
     );
   });
 });
+
+describe('the page that an access remembers', () => {
+  it('is not taken for page 0 by a word or doubleword at address 1 there', () => {
+    // l: mov [1],ax; mov [1],eax; inc ax; dec cx; jnz l; jmp $
+    const seen = onBoth('b96000 a30100 66a30100 40 49 75f5 ebfe', (board) => {
+      board.run(1_000);
+      const clean = board.snapshot();
+      const before = board.vm.memory.read(0, 8);
+      // Page 0 is clean: the first store there must be told.
+      board.vcpu.setRegs({ ...board.vcpu.getRegs(), eip: CODE });
+      board.run(200);
+      const written = board.vm.memory.read(0, 8);
+      board.restore(clean);
+      return [before, written, board.vm.memory.read(0, 8)].map((data) => Buffer.from(data).toString('hex'));
+    });
+    const [before, written, restored] = seen as string[];
+    expect(written).not.toBe(before);
+    expect(restored).toBe(before);
+  });
+});
