@@ -34,11 +34,15 @@ describe('test386', () => {
     ['test386-64k.bin', 'verify'],
     ['test386-128k.bin', 'on'],
     ['test386-128k.bin', 'verify'],
-  ])('%s with --jit %s (needs PIO86_GUESTS)', (name, jit) => {
-    const { stdout, stderr } = pio86('--jit', jit, '--format', 'bios', join(FOLDER, name));
-    expect(stderr).toMatch(/the guest halted with interrupts off/);
-    expect(stdout === readFileSync(join(FOLDER, 'test386-EE-reference.txt'), 'latin1')).toBe(true);
-  }, 900_000);
+  ])(
+    '%s with --jit %s (needs PIO86_GUESTS)',
+    (name, jit) => {
+      const { stdout, stderr } = pio86('--jit', jit, '--format', 'bios', join(FOLDER, name));
+      expect(stderr).toMatch(/the guest halted with interrupts off/);
+      expect(stdout === readFileSync(join(FOLDER, 'test386-EE-reference.txt'), 'latin1')).toBe(true);
+    },
+    900_000,
+  );
 });
 
 /** Runs one of kvm-unit-tests. */
