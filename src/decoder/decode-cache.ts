@@ -220,9 +220,12 @@ export class DecodeCache {
     const head = this.#pages.get(key >> 1);
     if (head === undefined) return;
     const insns = head.insns[(key & 1) as 0 | 1];
+    const heads = head.heads[(key & 1) as 0 | 1];
     for (let i = PAGE_SIZE - MAX_INSN_LEN + 1; i < PAGE_SIZE; i++) {
-      const insn = insns[i];
-      if (insn !== null && insn.page2 === tailPage && i + insn.len - PAGE_SIZE > from) this.#drop(insns, i);
+      const insn = insns[i] ?? heads.get(i)?.insn;
+      if (insn === undefined || insn.page2 !== tailPage || i + insn.len - PAGE_SIZE <= from) continue;
+      heads.delete(i);
+      this.#drop(insns, i);
     }
   }
 

@@ -15,7 +15,7 @@ const OUTPUT_LIMIT = 64 * 1024 * 1024;
 const missing = (name: string): boolean => FOLDER === '' || !existsSync(join(FOLDER, name));
 
 function pio86(...args: readonly string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'run', '--timeout', '90', ...args], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'run', '--timeout', '900', ...args], {
     encoding: 'latin1',
     input: '',
     maxBuffer: OUTPUT_LIMIT,
@@ -28,12 +28,21 @@ it('PIO86_GUESTS, where it is set, names a folder', () => {
 });
 
 describe('test386', () => {
-  const roms = ['test386-64k.bin', 'test386-128k.bin'];
-  it.skipIf(missing('test386-64k.bin')).each(roms)('%s (needs PIO86_GUESTS)', (name) => {
-    const { stdout, stderr } = pio86('--format', 'bios', join(FOLDER, name));
-    expect(stderr).toMatch(/the guest halted with interrupts off/);
-    expect(stdout === readFileSync(join(FOLDER, 'test386-EE-reference.txt'), 'latin1')).toBe(true);
-  });
+  it.skipIf(missing('test386-64k.bin')).each([
+    ['test386-64k.bin', 'off'],
+    ['test386-64k.bin', 'on'],
+    ['test386-64k.bin', 'verify'],
+    ['test386-128k.bin', 'on'],
+    ['test386-128k.bin', 'verify'],
+  ])(
+    '%s with --jit %s (needs PIO86_GUESTS)',
+    (name, jit) => {
+      const { stdout, stderr } = pio86('--jit', jit, '--format', 'bios', join(FOLDER, name));
+      expect(stderr).toMatch(/the guest halted with interrupts off/);
+      expect(stdout === readFileSync(join(FOLDER, 'test386-EE-reference.txt'), 'latin1')).toBe(true);
+    },
+    900_000,
+  );
 });
 
 /** Runs one of kvm-unit-tests. */

@@ -9,6 +9,7 @@ import { EngineTwins } from './twins.ts';
 const MAX_TRIES = 4_000;
 /** New boards after so many tries: what earlier programs left must not matter. */
 const TRIES_A_BOARD = 500;
+const NOP = 0x90;
 
 /** Without items `at … at+count−1`; jumps and starts still go where they went. */
 function withoutItems(program: EngineProgram, at: number, count: number): EngineProgram {
@@ -18,21 +19,6 @@ function withoutItems(program: EngineProgram, at: number, count: number): Engine
     item.to === undefined ? item : { ...item, to: moved(item.to) },
   );
   return { ...program, items, starts: program.starts.map(moved) };
-}
-
-/** Simpler variants of a program. */
-function* simpler(program: EngineProgram): Generator<EngineProgram> {
-  const { starts, items } = program;
-  for (let i = 0; i < starts.length && starts.length > 1; i++) yield { ...program, starts: [starts[i]] };
-  for (let i = 0; i < starts.length && starts.length > 1; i++) {
-    yield { ...program, starts: starts.filter((_, n) => n !== i) };
-  }
-  for (let count = items.length >> 1; count >= 1; count >>= 1) {
-    for (let i = 0; i + count <= items.length && items.length > count; i += count)
-      yield withoutItems(program, i, count);
-  }
-  yield* simplerSlices(program);
-  yield* simplerState(program);
 }
 
 function* simplerSlices(program: EngineProgram): Generator<EngineProgram> {
@@ -65,25 +51,93 @@ function* simplerState(program: EngineProgram): Generator<EngineProgram> {
   }
 }
 
+/** Tries candidates until there have been too many. */
+class Shrinker {
+  best: EngineProgram;
+  readonly #twins: () => EngineTwins;
+  readonly #maxTries: number;
+  #machine: EngineTwins;
+  #tries = 0;
+
+  constructor(program: EngineProgram, twins: () => EngineTwins, maxTries: number) {
+    this.best = program;
+    this.#twins = twins;
+    this.#maxTries = maxTries;
+    this.#machine = twins();
+  }
+
+  get isOver(): boolean {
+    return this.#tries >= this.#maxTries;
+  }
+
+  /** @returns whether the candidate still differs; then it is the best. */
+  accepts(candidate: EngineProgram): boolean {
+    if (this.isOver) return false;
+    if (++this.#tries % TRIES_A_BOARD === 0) this.#machine = this.#twins();
+    if (this.#machine.run(candidate) === null) return false;
+    this.best = candidate;
+    return true;
+  }
+
+  /** Takes out runs, half of all first. @returns whether one could be. */
+  takeOut(length: () => number, without: (at: number, count: number) => EngineProgram): boolean {
+    let found = false;
+    for (let count = length() >> 1; count >= 1; count >>= 1) {
+      for (let at = 0; at + count <= length() && length() > count && !this.isOver; ) {
+        if (this.accepts(without(at, count))) found = true;
+        else at += count;
+      }
+    }
+    return found;
+  }
+
+  /** Items whose absence moves others too much become as many NOPs. */
+  blankOut(): boolean {
+    let found = false;
+    for (const [i, { bytes, to }] of this.best.items.entries()) {
+      if (bytes.every((byte) => byte === NOP)) continue;
+      const nops = Array.from({ length: bytes.length + (to === undefined ? 0 : 1) }, () => NOP);
+      if (this.accepts({ ...this.best, items: this.best.items.with(i, { bytes: nops }) })) found = true;
+    }
+    return found;
+  }
+
+  /** Takes the first of the variants that differs, again and again. */
+  simplify(variants: (program: EngineProgram) => Iterable<EngineProgram>): boolean {
+    let found = false;
+    for (let goesOn = true; goesOn && !this.isOver; ) {
+      goesOn = false;
+      for (const candidate of variants(this.best)) {
+        if (!this.accepts(candidate)) continue;
+        found = true;
+        goesOn = true;
+        break;
+      }
+    }
+    return found;
+  }
+}
+
 /** The smallest program found that still differs. */
 export function shrinkEngineProgram(
   program: EngineProgram,
   twins: () => EngineTwins = () => new EngineTwins(),
   maxTries = MAX_TRIES,
 ): EngineProgram {
-  let best = program;
-  let machine = twins();
-  let tries = 0;
-  for (let found = true; found && tries < maxTries; ) {
-    found = false;
-    for (const candidate of simpler(best)) {
-      if (tries >= maxTries) break;
-      if (++tries % TRIES_A_BOARD === 0) machine = twins();
-      if (machine.run(candidate) === null) continue;
-      best = candidate;
-      found = true;
-      break;
-    }
+  const shrinker = new Shrinker(program, twins, maxTries);
+  for (let found = true; found && !shrinker.isOver; ) {
+    found = shrinker.takeOut(
+      () => shrinker.best.starts.length,
+      (at, count) => ({ ...shrinker.best, starts: shrinker.best.starts.toSpliced(at, count) }),
+    );
+    found =
+      shrinker.takeOut(
+        () => shrinker.best.items.length,
+        (at, count) => withoutItems(shrinker.best, at, count),
+      ) || found;
+    found = shrinker.blankOut() || found;
+    found = shrinker.simplify(simplerSlices) || found;
+    found = shrinker.simplify(simplerState) || found;
   }
-  return best;
+  return shrinker.best;
 }

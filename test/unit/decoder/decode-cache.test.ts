@@ -27,6 +27,22 @@ describe('the decode cache', () => {
     expect(cache.decoded).toBe(2);
   });
 
+  it('drops a head whose tail in the next page has changed', () => {
+    const cache = new DecodeCache();
+    for (const [is32, offset] of [
+      [0, 0xffe],
+      [1, 0xfff],
+    ] as const) {
+      cache.add(5, is32, offset, insn(4, 6));
+      cache.obtain(5).want(is32, offset);
+      expect(cache.find(5)?.heads[is32].size).toBe(1);
+      cache.invalidate(6 * 4096 + 1, 1);
+      expect(cache.find(5)?.heads[is32].size).toBe(0);
+      expect(at(cache, 5, is32, offset)).toBeNull();
+    }
+    expect(cache.dropped).toBe(2);
+  });
+
   it('drops exactly the instructions that contain a changed byte', () => {
     const entry = fc.record({
       page: fc.integer({ min: 2, max: 3 }),
