@@ -120,6 +120,12 @@ export class CodePage {
     if (hit) this.generated = this.generated.filter((code) => !code.isDead);
   }
 
+  /** This code is not entered any more, though its bytes are what they were. */
+  retire(code: GeneratedCode): void {
+    code.isDead = true;
+    this.generated = this.generated.filter((other) => other !== code);
+  }
+
   /** Marks bytes `from … to` (offsets in the page, inclusive) as code. */
   cover(from: number, to: number): void {
     for (let line = from >> LINE_SHIFT; line <= to >> LINE_SHIFT; line++)

@@ -7,6 +7,7 @@
  * `base<n>` segment bases, `bound<n>` segment bounds (index of `Cpu.segBound`), `tlb`, `ram`, `view`.
  */
 import type { InlinePortIo } from '../cpu/inline-port-io.ts';
+import { PAGE_SIZE } from '../cpu/memory.ts';
 import type { Insn } from '../decoder/insn.ts';
 import { REG_ZERO, REG8_ZERO, REG16_ZERO } from '../decoder/insn.ts';
 
@@ -46,8 +47,6 @@ export interface KnownSegments {
   readonly bound: Int32Array;
 }
 
-const PAGE_SIZE = 0x1000;
-
 /** One function in the making. */
 export class Emitter {
   readonly ports: Ports;
@@ -67,7 +66,6 @@ export class Emitter {
   readonly bounds = new Set<number>();
   /** Objects that the text refers to as `o0`, `o1` … */
   readonly objects: unknown[] = [];
-  usesMemory = false;
   /** Whether accesses shall remember their page here. */
   remembersPages = false;
   /** Variables with the page of an access, {@link NO_PAGE} at first. */

@@ -214,7 +214,7 @@ export class Jit implements CodeGenerator {
     const known = head.code as GeneratedFunction | null;
     if (known !== null && !known.isDead) {
       if (known.misfits < MAX_MISFITS) return known;
-      known.isDead = true;
+      page.retire(known);
       head.isGeneral = true;
       head.heat = this.#threshold;
     }

@@ -4,7 +4,7 @@
 
 import { PAGE_MASK, PAGE_SIZE } from '../cpu/memory.ts';
 import { TLB_DELTA, TLB_READ_MASK, TLB_VALID, TLB_WRITE_MASK } from '../cpu/tlb.ts';
-import type { Insn } from '../decoder/insn.ts';
+import { type Insn, SEG_SS } from '../decoder/insn.ts';
 import { type Emitter, FORGET_PAGES, NO_PAGE } from './emitter.ts';
 
 const log2 = (size: number): number => (size === 4 ? 2 : size - 1);
@@ -17,39 +17,34 @@ export interface Leave {
   readonly after: string;
 }
 
-/** `if` condition under which the access is plain; declares `<l>` (linear) and `<e>` (TLB entry). */
-function plain(
-  e: Emitter,
-  seg: number,
-  off: string,
-  size: number,
-  isWrite: boolean,
-  l: string,
-  t: string,
-  max: number,
-): string {
+/** Where an access goes: offset `off` (text without effects) of a segment, unsigned never above `max`. */
+export interface Operand {
+  readonly seg: number;
+  readonly off: string;
+  readonly max: number;
+}
+
+/** The memory operand of an instruction. */
+export function operandOf(e: Emitter, insn: Insn): Operand {
+  return { seg: insn.seg, off: e.address(insn), max: insn.addrMask >>> 0 };
+}
+
+/** The top of the stack, at `off`. */
+export function stackOperand(off: string, is32: boolean): Operand {
+  return { seg: SEG_SS, off, max: is32 ? 0xffff_ffff : 0xffff };
+}
+
+/** Condition, with `&&` behind it, under which the offset is within the segment; nothing where that is known. */
+function withinText(e: Emitter, { seg, max }: Operand, o: string, size: number, isWrite: boolean): string {
   const index = (seg << 3) | (isWrite ? 4 : 0) | log2(size);
-  const within = e.isWithinBound(seg, index, size, max)
-    ? ''
-    : `(${off} ^ -2147483648) < ${e.bound(index)} && `;
+  return e.isWithinBound(seg, index, size, max) ? '' : `(${o} ^ -2147483648) < ${e.bound(index)} && `;
+}
+
+/** Condition under which the TLB says that the access is plain; sets `l` (linear) and `t` (TLB entry). */
+function tlbText(linear: string, size: number, isWrite: boolean, l: string, t: string): string {
   const mask = isWrite ? TLB_WRITE_MASK : TLB_READ_MASK;
   const crosses = size === 1 ? '' : ` && (${l} & ${PAGE_MASK}) <= ${PAGE_SIZE - size}`;
-  e.usesMemory = true;
-  return `${within}((${t} = tlb[(${l} = ${linear(e.segment(seg), off)}) >>> 12]) & ${mask}) === ${TLB_VALID}${crosses}`;
-}
-
-/** The linear address of an offset. */
-function linear(base: string, off: string): string {
-  return base === '0' ? off : `${base} + ${off} | 0`;
-}
-
-/** The largest offset, unsigned, that an address of this size can be. */
-export function largestOffset(addrMask: number): number {
-  return addrMask >>> 0;
-}
-
-function physical(l: string, t: string): string {
-  return `${l} + (${t} & ${TLB_DELTA}) >>> 0`;
+  return `((${t} = tlb[(${l} = ${linear}) >>> 12]) & ${mask}) === ${TLB_VALID}${crosses}`;
 }
 
 function loadText(size: number, at: string): string {
@@ -74,60 +69,53 @@ type Access = (at: string) => string;
  */
 function accessText(
   e: Emitter,
-  seg: number,
+  to: Operand,
+  o: string,
   size: number,
   isWrite: boolean,
-  max: number,
-  o: string,
   access: Access,
 ): string {
   const l = e.name('l');
   const t = e.name('t');
   e.line(`let ${l} = 0, ${t} = 0;`);
-  const check = plain(e, seg, o, size, isWrite, l, t, max);
-  const throughTlb = access(physical(l, t));
+  const base = e.segment(to.seg);
+  const linear = base === '0' ? o : `${base} + ${o} | 0`;
+  const within = withinText(e, to, o, size, isWrite);
+  const check = within + tlbText(linear, size, isWrite, l, t);
+  const throughTlb = access(`${l} + (${t} & ${TLB_DELTA}) >>> 0`);
   const page = e.pageMemo();
   if (page === null) return `if (${check}) { ${throughTlb} }`;
   const remember = `${page} = ${l} & ${-PAGE_SIZE} | ((${t} & ${TLB_DELTA}) === 0 ? 0 : ${NO_PAGE});`;
-  const within = check.slice(0, check.indexOf('(('));
-  const isThere = `((${l} = ${linear(e.segment(seg), o)}) & ${-PAGE_SIZE | (size - 1)}) === ${page}`;
+  const isThere = `((${l} = ${linear}) & ${-PAGE_SIZE | (size - 1)}) === ${page}`;
   return `if (${within}${isThere}) { ${access(`${l} >>> 0`)} } else if (${check}) { ${throughTlb} ${remember} }`;
 }
 
-/** Loads `size` bytes at offset `off` (text without effects, at most `max`). @returns the name of the value: zero-extended, or int32. */
-export function load(e: Emitter, seg: number, off: string, max: number, size: number, leave: Leave): string {
+/** Loads `size` bytes. @returns the name of the value: zero-extended, or int32. */
+export function load(e: Emitter, from: Operand, size: number, leave: Leave): string {
   const v = e.name('v');
   const o = e.name('o_');
-  e.line(`let ${v}; const ${o} = ${off};`);
-  e.line(accessText(e, seg, size, false, max, o, (at) => `${v} = ${loadText(size, at)};`));
+  e.line(`let ${v}; const ${o} = ${from.off};`);
+  e.line(accessText(e, from, o, size, false, (at) => `${v} = ${loadText(size, at)};`));
   e.line(
-    `else { ${v} = load${size * 8}(cpu, ${seg}, ${o}); ${FORGET_PAGES} if (cpu.fault !== 0) { ${leave.fault} } }`,
+    `else { ${v} = load${size * 8}(cpu, ${from.seg}, ${o}); ${FORGET_PAGES} if (cpu.fault !== 0) { ${leave.fault} } }`,
   );
   return v;
 }
 
 /** Stores `value`. */
-export function store(
-  e: Emitter,
-  seg: number,
-  off: string,
-  max: number,
-  size: number,
-  value: string,
-  leave: Leave,
-): void {
+export function store(e: Emitter, to: Operand, size: number, value: string, leave: Leave): void {
   const o = e.name('o_');
-  e.line(`const ${o} = ${off};`);
-  e.line(accessText(e, seg, size, true, max, o, (at) => storeText(size, at, value)));
+  e.line(`const ${o} = ${to.off};`);
+  e.line(accessText(e, to, o, size, true, (at) => storeText(size, at, value)));
   e.line(
-    `else { store${size * 8}(cpu, ${seg}, ${o}, ${value}); ${FORGET_PAGES} if (cpu.fault !== 0) { ${leave.fault} } if (code.isDead) { ${leave.after} } }`,
+    `else { store${size * 8}(cpu, ${to.seg}, ${o}, ${value}); ${FORGET_PAGES} if (cpu.fault !== 0) { ${leave.fault} } if (code.isDead) { ${leave.after} } }`,
   );
 }
 
 /** A value that is loaded, changed by `change` (which writes flags) and stored; `slow` does all of it by call. */
 export function update(
   e: Emitter,
-  insn: Insn,
+  to: Operand,
   size: number,
   change: (value: string) => string,
   slow: (off: string) => string,
@@ -136,8 +124,8 @@ export function update(
   const o = e.name('o_');
   const at = e.name('at');
   const v = e.name('v');
-  e.line(`let ${at} = -1; const ${o} = ${e.address(insn)};`);
-  e.line(accessText(e, insn.seg, size, true, largestOffset(insn.addrMask), o, (text) => `${at} = ${text};`));
+  e.line(`let ${at} = -1; const ${o} = ${to.off};`);
+  e.line(accessText(e, to, o, size, true, (text) => `${at} = ${text};`));
   e.line(`if (${at} >= 0) {`);
   e.line(`const ${v} = ${loadText(size, at)};`);
   const r = change(v);

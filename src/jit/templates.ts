@@ -3,7 +3,7 @@
  * What is not here is called (handling.ts).
  */
 import { AR_DB, EAX, ECX, EDX, ESP } from '../cpu/registers.ts';
-import { type Insn, REG8_ZERO, SEG_CS, SEG_SS } from '../decoder/insn.ts';
+import { type Insn, REG8_ZERO, SEG_CS } from '../decoder/insn.ts';
 import {
   ALU_ADC,
   ALU_ADD,
@@ -19,7 +19,7 @@ import {
 import { IO_QUAL_IMM, ioQualIsIn, ioQualPort, ioQualSize } from '../uapi/vmx.ts';
 import { aluText, incDecText } from './alu-text.ts';
 import { type Emitter, FORGET_PAGES } from './emitter.ts';
-import { largestOffset, load, store, update } from './memory-access.ts';
+import { load, operandOf, stackOperand, store, update } from './memory-access.ts';
 
 /** Where an instruction stands and how the function is left there. */
 export interface Place {
@@ -67,7 +67,7 @@ export function aluUnderMask(e: Emitter, insn: Insn, mask: string): boolean {
 
 function aluLoad(e: Emitter, insn: Insn, place: Place): void {
   const size = SIZES[insn.op - Op.AluLoad8];
-  const v = load(e, insn.seg, e.address(insn), largestOffset(insn.addrMask), size, place);
+  const v = load(e, operandOf(e, insn), size, place);
   const r = aluText(e, insn.sub, e.read(insn.dst, size), v, size);
   if (insn.sub < ALU_CMP) e.write(insn.dst, size, r);
 }
@@ -75,7 +75,7 @@ function aluLoad(e: Emitter, insn: Insn, place: Place): void {
 function aluStore(e: Emitter, insn: Insn, place: Place): void {
   const size = SIZES[insn.op - Op.AluStore8];
   if (insn.sub >= ALU_CMP) {
-    const v = load(e, insn.seg, e.address(insn), largestOffset(insn.addrMask), size, place);
+    const v = load(e, operandOf(e, insn), size, place);
     aluText(e, insn.sub, v, e.source(insn, size), size);
     return;
   }
@@ -84,7 +84,7 @@ function aluStore(e: Emitter, insn: Insn, place: Place): void {
   const object = e.object(insn);
   update(
     e,
-    insn,
+    operandOf(e, insn),
     size,
     (v) => aluText(e, insn.sub, v, b, size),
     (off) =>
@@ -147,7 +147,7 @@ export function pushText(
   const top = is32 ? `${e.reg(ESP)} - ${size} | 0` : `${e.word(ESP)} - ${size} & 65535`;
   e.line(`const ${v} = ${value}, ${sp} = ${top};`);
   const move = stackPointer(e, sp, is32);
-  store(e, SEG_SS, sp, is32 ? 0xffffffff : 0xffff, size, v, {
+  store(e, stackOperand(sp, is32), size, v, {
     fault: place.fault,
     after: `${move} ${behind}`,
   });
@@ -157,7 +157,7 @@ export function pushText(
 function popText(e: Emitter, size: number, is32: boolean, place: Place): { value: string; move: string } {
   const sp = e.name('sp');
   e.line(`const ${sp} = ${is32 ? `${e.reg(ESP)} | 0` : e.word(ESP)};`);
-  const value = load(e, SEG_SS, sp, is32 ? 0xffffffff : 0xffff, size, place);
+  const value = load(e, stackOperand(sp, is32), size, place);
   return { value, move: stackPointer(e, is32 ? `${sp} + ${size} | 0` : `${sp} + ${size} & 65535`, is32) };
 }
 
@@ -286,12 +286,12 @@ export function template(e: Emitter, insn: Insn, place: Place, stackAttr: number
     e.write(insn.dst, size, incDecText(e, e.read(insn.dst, size), -1, size));
   } else if (op <= Op.Load32) {
     const size = SIZES[op - Op.Load8];
-    e.write(insn.dst, size, load(e, insn.seg, e.address(insn), largestOffset(insn.addrMask), size, place));
+    e.write(insn.dst, size, load(e, operandOf(e, insn), size, place));
   } else if (op <= Op.Store32) {
     const size = SIZES[op - Op.Store8];
     const v = e.name('v');
     e.line(`const ${v} = ${e.source(insn, size)};`);
-    store(e, insn.seg, e.address(insn), largestOffset(insn.addrMask), size, v, place);
+    store(e, operandOf(e, insn), size, v, place);
   } else if (op <= Op.AluLoad32) aluLoad(e, insn, place);
   else if (op <= Op.AluStore32) aluStore(e, insn, place);
   else if (op === Op.Lea16) e.write(insn.dst, 2, e.address(insn));
@@ -305,7 +305,7 @@ export function template(e: Emitter, insn: Insn, place: Place, stackAttr: number
     e.write(insn.dst, size, value);
   } else if (op >= Op.Shl32 && op <= Op.Sar32) shift32(e, insn);
   else if (op === Op.MovzxLoad8) {
-    e.write(insn.dst, insn.size, load(e, insn.seg, e.address(insn), largestOffset(insn.addrMask), 1, place));
+    e.write(insn.dst, insn.size, load(e, operandOf(e, insn), 1, place));
   } else if (op === Op.MovzxReg8) e.write(insn.dst, insn.size, e.read(insn.src, 1));
   else if (op === Op.PortIo) portIo(e, insn, place);
 }

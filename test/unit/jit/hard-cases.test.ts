@@ -377,3 +377,27 @@ describe('the page that an access remembers', () => {
     expect(restored).toBe(before);
   });
 });
+
+describe('segments that a function relies on', () => {
+  // o: mov ax,cx; shl ax,6; add ax,1000h; mov ds,ax; mov bx,0; l: mov [bx],al; inc bx; cmp bx,8; jb l; loop o; jmp $
+  const OTHER_DS_EACH_ROUND = 'b92800 89c8 c1e006 050010 8ed8 bb0000 8807 43 83fb08 72f8 e2e9 ebfe';
+
+  it('may change between its runs', () => {
+    const seen = onBoth(OTHER_DS_EACH_ROUND, (board) => {
+      board.run(3_000);
+      return Array.from({ length: 40 }, (_, i) => board.vm.memory.read(0x1_0000 + (i + 1) * 0x400, 9)[7]);
+    });
+    expect(seen).toEqual(Array.from({ length: 40 }, (_, i) => ((i + 1) * 0x40) & 0xff));
+  });
+
+  it('are read at the entry once they have changed a few times', () => {
+    const board = createPcBoard({ memoryBytes: 0x20_0000, jit: { threshold: 1 } });
+    start(board, OTHER_DS_EACH_ROUND);
+    const jit = board.vcpu.cpu.generator as Jit;
+    jit.texts = [];
+    board.run(3_000);
+    const readers = jit.texts.filter((text) => text.includes('= segBase[3]'));
+    expect(readers).not.toEqual([]);
+    expect(jit.functions).toBeLessThan(12);
+  });
+});
