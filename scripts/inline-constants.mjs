@@ -39,8 +39,7 @@ for (const folder of HOT_FOLDERS) {
         if (constants.has(name)) values.set(name, constants.get(name));
       }
     }
-    if (folder !== 'decoder')
-      for (const [name, value] of await constantsOf(path)) if (!name.includes('.')) values.set(name, value);
+    for (const [name, value] of await constantsOf(path)) if (!name.includes('.')) values.set(name, value);
     if (values.size === 0) continue;
     const lines = text.split('\n').map((line) => {
       if (/^(import|export) \{|^export (const|let)\b/.test(line) || line.startsWith('//')) return line;

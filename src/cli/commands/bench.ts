@@ -1,4 +1,5 @@
 /** `pio86 bench`: how fast port I/O and ordinary code run here, and elsewhere. */
+import { GROUPS } from '../../bench/benchmark.ts';
 import type { BenchCommandOptions } from '../bench/bench-options.ts';
 import { chartPath, parseDecimal } from '../bench/bench-options.ts';
 import { type CommandSpec, collect } from '../command.ts';
@@ -8,8 +9,8 @@ export const benchCommand: CommandSpec<BenchCommandOptions> = {
   name: 'bench',
   summary: 'measure port I/O by path, instructions a second, and the peers',
   description:
-    'Measures the built program: port I/O by path, buses, REP, ordinary code, traces, start-up, snapshots, memory. ' +
-    'NAME is a workload (out_pic) or a group (io, paths, bus, rep, cpu, tools, guests, state). ' +
+    'Measures the built program: port I/O by path, buses, REP, ordinary code, traces, start-up, snapshots, memory, fuzzing. ' +
+    `NAME is a workload (out_pic) or a group (${GROUPS.join(', ')}). ` +
     'Rates are slopes between two sizes, each run a process of its own; medians.',
   examples: [
     'pio86 bench',
