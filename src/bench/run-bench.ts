@@ -56,20 +56,15 @@ class Bench {
     this.#options = options;
   }
 
-  skip(name: string, why: string): void {
-    this.skipped.push({ name, why, isFailure: false });
-    this.#options.note(`${name}: left out: ${why}`);
+  skip(name: string, why: string, isFailure = false): void {
+    this.skipped.push({ name, why, isFailure });
+    this.#options.note(`${name}: ${isFailure ? 'failed' : 'left out'}: ${why}`);
   }
 
   /** One benchmark or peer drops out, the others go on. @throws what is no BenchFailure. */
   #drop(name: string, error: unknown): void {
     if (!(error instanceof BenchFailure)) throw error;
-    if (!(error instanceof Pio86Failure)) {
-      this.skip(name, error.message);
-      return;
-    }
-    this.skipped.push({ name, why: error.message, isFailure: true });
-    this.#options.note(`${name}: failed: ${error.message}`);
+    this.skip(name, error.message, error instanceof Pio86Failure);
   }
 
   async row(benchmark: Benchmark, peers: readonly Peer[]): Promise<BenchRow | null> {
