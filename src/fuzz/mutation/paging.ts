@@ -20,13 +20,23 @@ const MAX_INDEX = 511;
 /** Present, writable, the user's. */
 const ALL = 7;
 
+/** Every page where it would be without paging: what a change makes of it is the next one's business. */
+const EVERYTHING: CasePaging = {
+  format: '32bit',
+  pse: false,
+  wp: false,
+  flags: ALL,
+  directory: [],
+  pages: [],
+};
+
 /** A changed copy that a case may have; null is without paging. */
 export function mutatePaging(
   paging: CasePaging | null,
   other: CasePaging | null,
   random: Prng,
 ): CasePaging | null {
-  if (paging === null) return other;
+  if (paging === null) return other ?? EVERYTHING;
   const made = changed(paging, other, random);
   return made === null || pagingProblem(made) === null ? made : paging;
 }
