@@ -101,7 +101,7 @@ export function picUpdateIrq(s: KvmPic): void {
   const slave = s.state.pics[1];
   // Nothing is asked for and INTR is low: what follows would find that and change nothing. (A probe sees it all the same.)
   const requests = (slave.irr & ~slave.imr) | (master.irr & ~master.imr) | s.state.output;
-  if (requests === 0 && s.fn.picGetIrq === picGetIrq) return;
+  if (requests === 0 && s.fn === s.ownFn) return;
   requestIrq(s, master, slave);
 }
 

@@ -39,6 +39,8 @@ export interface KvmPic {
   readonly state: KvmPicPairState;
   /** The mirrored functions, plain or traced. */
   fn: PicFunctions;
+  /** The table without anybody's probes: while it is `fn`, nobody sees which of the functions are called. */
+  readonly ownFn: PicFunctions;
   trace: PicTrace | null;
   /** Told when INTR changes. */
   readonly onOutput: (level: number) => void;

@@ -65,6 +65,7 @@ export class Pic8259 implements KvmPic {
     output: 0,
     irq_states: new Array<number>(PIC_NUM_PINS).fill(0),
   };
+  readonly ownFn: PicFunctions = PIC_FUNCTIONS;
   fn: PicFunctions = PIC_FUNCTIONS;
   trace: PicTrace | null = null;
   readonly onOutput: (level: number) => void;

@@ -50,6 +50,12 @@ const DEFAULT_MAX_FUNCTIONS = 20_000;
  * that begins in the middle (on-stack replacement), which knows no constants and no types, and is several times slower.
  */
 const CALL_TICKS = 20_000;
+/**
+ * Its first calls are shorter: a call in which V8 finds it hot and then finds it hot again is one whose loop it replaces, and then it may
+ * never come to the function.
+ */
+const FIRST_CALL_TICKS = 256;
+const FIRST_CALLS = 4096;
 
 /** A function that has met other segments than it relies on so often is made anew, for any. */
 const MAX_MISFITS = 4;
@@ -82,6 +88,7 @@ class GeneratedFunction implements GeneratedCode {
   readonly #bounds: Int32Array;
   /** How often it has met other ones. */
   misfits = 0;
+  #calls = 0;
   run: Run = (left) => left;
 
   constructor(cpu: Cpu, generated: Generated, eipBase: number, stackIs32: number) {
@@ -98,6 +105,13 @@ class GeneratedFunction implements GeneratedCode {
     this.#bases = this.#segments.map((seg) => cpu.segBase[seg]);
     this.#indices = Int32Array.from(generated.assumedBounds);
     this.#bounds = this.#indices.map((index) => cpu.segBound[index]);
+  }
+
+  /** Ticks of its next call. */
+  callTicks(): number {
+    if (this.#calls === FIRST_CALLS) return CALL_TICKS;
+    this.#calls++;
+    return FIRST_CALL_TICKS + this.minTicks;
   }
 
   #hasItsSegments({ segBase, segBound }: Cpu): boolean {
@@ -183,7 +197,8 @@ export class Jit implements CodeGenerator {
     while (code !== null) {
       const before = remaining;
       const from = cpu.eip;
-      const reserve = remaining > CALL_TICKS ? (remaining - CALL_TICKS) | 0 : 0;
+      const most = code.callTicks();
+      const reserve = remaining > most ? (remaining - most) | 0 : 0;
       // What a device sees as the time is counted from here.
       cpu.startBudget = (cpu.startBudget - reserve) | 0;
       remaining = (code.run((remaining - reserve) | 0) + reserve) | 0;
