@@ -21,6 +21,8 @@ export const EXIT_ABSENT = 6;
 export const EXIT_BUG = 70;
 /** Ctrl-C. */
 export const EXIT_SIGINT = 130;
+/** SIGTERM, with the summary as at Ctrl-C. */
+export const EXIT_SIGTERM = 143;
 
 /** Code and meaning, in the order they are printed. */
 export const EXIT_CODE_TABLE: readonly (readonly [number, string])[] = [
@@ -33,4 +35,5 @@ export const EXIT_CODE_TABLE: readonly (readonly [number, string])[] = [
   [EXIT_ABSENT, 'something the command needs is absent (nasm, /dev/kvm, koffi, Redis)'],
   [EXIT_BUG, 'a bug of pio86'],
   [EXIT_SIGINT, 'interrupted (Ctrl-C)'],
+  [EXIT_SIGTERM, 'ended by SIGTERM'],
 ];

@@ -15,7 +15,7 @@ export interface TerminalWritable extends Writable {
   readonly isTTY?: boolean;
 }
 
-/** Standard streams, environment and Ctrl-C. */
+/** Standard streams, environment and signals. */
 export interface CliIo {
   readonly stdin: InputStream;
   readonly stdout: TerminalWritable;
@@ -23,6 +23,8 @@ export interface CliIo {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Calls `handler` on SIGINT. @returns what takes it off again. */
   onSigint(handler: () => void): () => void;
+  /** The same for SIGTERM, which otherwise ends the process at once. */
+  onSigterm(handler: () => void): () => void;
   /** The user's patience is at its end: the process ends soon, even if nobody takes the output that is left. */
   exitSoon(exitCode: number): void;
 }
@@ -46,6 +48,10 @@ export function processIo(): CliIo {
     onSigint(handler) {
       process.on('SIGINT', handler);
       return () => process.off('SIGINT', handler);
+    },
+    onSigterm(handler) {
+      process.on('SIGTERM', handler);
+      return () => process.off('SIGTERM', handler);
     },
     exitSoon(exitCode) {
       setTimeout(() => process.exit(exitCode), LAST_WRITES_MS).unref();

@@ -48,6 +48,13 @@ function reportBug(context: CommandContext, error: unknown): void {
   );
 }
 
+/** `help nope` is as wrong as `nope`; commander would show the help of the program and call that right. */
+function withoutUnknownHelp(argv: readonly string[]): readonly string[] {
+  const [first, name] = argv;
+  if (first !== 'help' || name === undefined || name === 'help' || name.startsWith('-')) return argv;
+  return COMMANDS.some((spec) => spec.name === name) ? argv : [name];
+}
+
 /**
  * Runs one command line.
  *
@@ -68,7 +75,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
     },
   });
   try {
-    await program.parseAsync(detachTrace(argv), { from: 'user' });
+    await program.parseAsync(detachTrace(withoutUnknownHelp(argv)), { from: 'user' });
   } catch (thrown) {
     const name = COMMANDS.find((spec) => spec.name === argv[0])?.name ?? '';
     const error = thrown instanceof CommanderError ? usageErrorOf(thrown, name) : thrown;

@@ -5,18 +5,10 @@
 import { getEflags } from '../cpu/flags.ts';
 import { GPR_NAMES } from '../cpu/registers.ts';
 import type { JitOptions } from '../jit/engine.ts';
+import { EVERY_INSTRUCTION } from '../jit/every-instruction.ts';
 import { type CaseDiff, hex } from './case-diff.ts';
 import type { ConformEngine } from './engine-names.ts';
 import type { Replayer } from './vector-format.ts';
-
-/** Every instruction a function of its own, at its first visit, however many there are. */
-export const EVERY_INSTRUCTION: JitOptions = {
-  threshold: 1,
-  maxInsns: 1,
-  maxDeaths: Number.POSITIVE_INFINITY,
-  maxFunctions: Number.POSITIVE_INFINITY,
-  wantsAll: true,
-};
 
 /** How the machines of a file are made: one for each engine. */
 export function enginesOf(engine: ConformEngine): readonly (JitOptions | false)[] {

@@ -23,10 +23,15 @@ const U32 = 0xffff_ffff;
 /** Bytes an instruction of a case may have: the processor's limit and a little more, to meet it. */
 const MAX_CODE = 20;
 
-/** The lines of a reproducer. `origin`: lines that say where it came from, for example its seed. */
-export function caseToText(test: StringIoCase, origin: readonly string[] = []): string[] {
+/**
+ * The lines of a reproducer.
+ *
+ * @param origin lines that say where it came from, for example its seed.
+ * @param options of `pio86 fuzz` that judge it as it was judged, each behind a space.
+ */
+export function caseToText(test: StringIoCase, origin: readonly string[] = [], options = ''): string[] {
   const lines = [
-    '# replay with: pio86 fuzz string-io --replay FILE',
+    `# replay with: pio86 fuzz ${TARGET}${options} --replay FILE`,
     `target=${TARGET}`,
     ...origin,
     `mode=${test.mode}`,

@@ -91,8 +91,19 @@ function modelSegments({ segments, mode }: StringIoCase): ModelSegments {
   };
 }
 
+/** Judges cases, one after the other. */
+export interface CaseJudge {
+  /** A host's KVM that is asked too, or null. */
+  readonly witness: StringIoWitness | null;
+  judge(test: StringIoCase): CaseVerdict;
+  /** Empties the caches of what is under judgement. */
+  forget(): void;
+  /** Cases in which generated code has run, since the last call. */
+  takeGeneratedCases(): number;
+}
+
 /** The two sides, reused for all cases. */
-export class StringIoJudge {
+export class StringIoJudge implements CaseJudge {
   readonly #machine: StringIoMachine;
   readonly #memory: TwinMemory;
   readonly #model: ReferenceModel;
@@ -126,6 +137,12 @@ export class StringIoJudge {
   /** Empties the caches of the emulator under judgement. */
   forget(): void {
     this.#machine.forget();
+  }
+
+  takeGeneratedCases(): number {
+    const { generatedCases } = this.#machine;
+    this.#machine.generatedCases = 0;
+    return generatedCases;
   }
 
   /** Judges one case. Both sides are as before afterwards. */

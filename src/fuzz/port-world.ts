@@ -12,6 +12,8 @@ import type { CaseDevice, StringIoCase } from './string-io-case.ts';
 
 /** A `flaky` device declines every so many accesses. */
 const FLAKY_PERIOD = 3;
+/** Devices that decline nothing. */
+const TAKES_ALL: readonly string[] = ['answer', 'silent'];
 const NO_DEVICES: readonly CaseDevice[] = [];
 
 /** A device of a case, wired. */
@@ -24,11 +26,14 @@ export interface WiredDevice {
 /** On the bus: one class, so that the bus calls one function and not one a device. */
 class WorldDevice implements IoDevice {
   readonly name: string;
+  readonly ops?: string;
   readonly #device: CaseDevice;
   readonly #world: PortWorld;
 
-  constructor(device: CaseDevice, world: PortWorld) {
+  constructor(device: CaseDevice, world: PortWorld, isKernels: boolean) {
     this.name = device.behaviour;
+    // A device of the kernel may be asked without an exit, and once more by the exit when it has declined: `flaky` would tell.
+    if (isKernels && TAKES_ALL.includes(device.behaviour)) this.ops = 'fuzz_dev_ops';
     this.#device = device;
     this.#world = world;
   }
@@ -119,12 +124,16 @@ export class PortWorld implements ReferencePorts, UserspaceBus {
     this.userWrite(port, size, 1, data);
   }
 
-  /** The devices of the case, ready for a bus. */
-  ioDevices(): WiredDevice[] {
+  /**
+   * The devices of the case, ready for a bus.
+   *
+   * @param isInline whether those that decline nothing may be asked without an exit.
+   */
+  ioDevices(isInline = false): WiredDevice[] {
     return this.#devices.map((device) => ({
       base: device.base,
       len: device.len,
-      device: new WorldDevice(device, this),
+      device: new WorldDevice(device, this, isInline),
     }));
   }
 

@@ -6,6 +6,8 @@
 import { kvmIoBusRegisterDev, kvmIoBusUnregisterDev } from '../bus/io-bus.ts';
 import type { IoDevice } from '../bus/io-device.ts';
 import { X86_EFLAGS_RF, X86_EFLAGS_VM } from '../cpu/registers.ts';
+import type { BlockWitness } from '../jit/block-witness.ts';
+import { EVERY_INSTRUCTION } from '../jit/every-instruction.ts';
 import { Kvm } from '../kvm/kvm.ts';
 import { orThrow } from '../kvm/or-throw.ts';
 import { getRegs, setRegs } from '../kvm/regs.ts';
@@ -24,6 +26,8 @@ import { endOfCode, fillCaseMemory } from './case-memory.ts';
 import { setCaseSregs } from './case-sregs.ts';
 import type { PortWorld } from './port-world.ts';
 import { CASE_SEGMENTS, isSameFamily, type StringIoCase } from './string-io-case.ts';
+import type { StringIoEngine } from './string-io-engine.ts';
+import { WorldBoard } from './world-board.ts';
 
 /** Ticks that any case may take, and how many for each element that the model has moved: an emulator that does not end ends. */
 const BASE_TICKS = 2000;
@@ -32,6 +36,9 @@ const TICKS_PER_ELEMENT = 4;
 const SEGMENT_NUMBERS = [1, 3, 0, 4, 5, 2] as const;
 /** Selector, base, limit, attributes. */
 const WORDS = 4;
+
+/** What `StringIoMachine.tally` counts. */
+export const TALLY_NAMES = ['ticks', 'exits', 'I/O exits', 'exits to userspace', 'emulations'] as const;
 
 /** How a case ended, and the registers then. */
 export interface MachineEnd {
@@ -52,9 +59,18 @@ export class StringIoMachine {
   #last: StringIoCase | null = null;
   readonly #segments = new Float64Array(CASE_SEGMENTS.length * WORDS);
   readonly #selectors = [0, 0, 0, 0, 0, 0];
+  readonly engine: StringIoEngine;
+  /** Of the last case, by position in {@link TALLY_NAMES}. */
+  readonly tally = new Float64Array(TALLY_NAMES.length);
+  /** Cases in which generated code has run. */
+  generatedCases = 0;
+  /** All blocks are one: which of them ran is nobody's question. */
+  readonly #blocks: BlockWitness = { entered: new Uint8Array(1), add: () => 0 };
 
-  constructor() {
-    this.vm = new Kvm().createVm();
+  constructor(engine: StringIoEngine = 'exits') {
+    this.engine = engine;
+    const jit = engine === 'generated' ? { ...EVERY_INSTRUCTION, witness: this.#blocks } : false;
+    this.vm = orThrow(new Kvm().createVm({ jit }), 'KVM_CREATE_VM');
     this.vm.setUserMemoryRegion({ slot: 0, flags: 0, guest_phys_addr: 0, memory_size: MACHINE_RAM_BYTES });
     this.vcpu = orThrow(this.vm.createVcpu(0), 'KVM_CREATE_VCPU');
     fillCaseMemory(this.vm.memory.ram);
@@ -92,6 +108,7 @@ export class StringIoMachine {
     const { vcpu } = this;
     const { run } = vcpu;
     vcpu.tickLimit = this.vm.clock.ticks + BASE_TICKS + TICKS_PER_ELEMENT * elements;
+    this.#count(-1);
     let moves = test.userspace === 'move';
     let result = vcpu.kvmRun();
     while (result === 0 && run.exit_reason === KVM_EXIT_IO) {
@@ -104,12 +121,27 @@ export class StringIoMachine {
     }
     const isHalt = result === 0 && run.exit_reason === KVM_EXIT_HLT;
     if (isHalt) this.#last = test;
+    this.#count(1);
+    this.generatedCases += this.#blocks.entered[0];
+    this.#blocks.entered[0] = 0;
     const { segSelector } = vcpu.cpu;
     for (let i = 0; i < CASE_SEGMENTS.length; i++) this.#selectors[i] = segSelector[SEGMENT_NUMBERS[i]];
     const other =
       result === 0 ? (KVM_EXIT_NAMES[run.exit_reason] ?? String(run.exit_reason)) : `errno ${result}`;
     const registers = getRegs(vcpu.cpu);
     return { end: isHalt ? 'HLT' : other, registers, cr2: vcpu.cpu.cr2 >>> 0, selectors: this.#selectors };
+  }
+
+  /** Adds `sign` times what stands on the counters: −1 before a case, 1 behind it. */
+  #count(sign: 1 | -1): void {
+    const { tally } = this;
+    const { stat, kvm } = this.vcpu;
+    if (sign < 0) tally.fill(0);
+    tally[0] += sign * kvm.clock.ticks;
+    tally[1] += sign * stat.exits;
+    tally[2] += sign * stat.io_exits;
+    tally[3] += sign * stat.userspace_io_exits;
+    tally[4] += sign * stat.insn_emulation;
   }
 
   /** Userspace goes on behind the code. A REP that was under way has left RF set: a new place has none. */
@@ -158,10 +190,12 @@ export class StringIoMachine {
   }
 
   #wire(test: StringIoCase, ports: PortWorld): void {
-    this.vcpu.userspace = test.userspace === 'bus' ? ports : null;
+    const isInline = this.engine !== 'exits';
+    const board = isInline ? new WorldBoard(ports) : ports;
+    this.vcpu.userspace = test.userspace === 'bus' ? board : null;
     const bus = this.vm.buses[KVM_PIO_BUS];
     for (const device of this.#devices) kvmIoBusUnregisterDev(bus, device);
-    const wired = ports.ioDevices();
+    const wired = ports.ioDevices(isInline);
     for (const { base, len, device } of wired) kvmIoBusRegisterDev(bus, base, len, device);
     this.#devices = wired.map(({ device }) => device);
   }

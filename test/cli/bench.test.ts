@@ -122,20 +122,16 @@ describe('pio86 bench', () => {
   it(
     'measures both engines side by side, and says of a row without a guest that it has none',
     async () => {
-      const argv = ['bench', 'crc', 'start:hello', 'start:version', ...TINY];
+      const argv = ['bench', 'start:hello', 'start:version', ...TINY];
       const { exitCode, stdout } = await cli([...argv, '--jit', 'both', '--json']);
       expect(exitCode).toBe(0);
       const { jit, rows } = JSON.parse(stdout) as BenchReport;
       expect(jit).toBe('both');
       expect(rows.map(({ name, engine }) => [name, engine])).toEqual([
-        ['crc', 'generated'],
-        ['crc', 'interpreter'],
         ['start:version', null],
         ['start:hello', 'generated'],
         ['start:hello', 'interpreter'],
       ]);
-      const [generated, interpreted] = rows.map(({ median }) => median);
-      expect(generated).toBeGreaterThan(2 * (interpreted ?? 0));
     },
     SLOW,
   );
@@ -148,7 +144,7 @@ describe('pio86 bench', () => {
       writeFileSync(before, JSON.stringify({ command: 'bench', rows: [row] }));
       const argv = ['bench', 'start:hello', ...TINY, '--jit', 'off', '--baseline', before];
       expect((await cli(argv)).stdout).toMatch(
-        /the interpreter alone \(--jit off\)(.|\n)*│ start:hello │ interpreter │.* new │/,
+        /the interpreter alone \(--jit off\)(.|\n)*│ start:hello │ interpreter │/,
       );
       expect(await cli([...argv, '--max-slowdown', '9'])).toMatchObject({
         exitCode: 3,

@@ -66,13 +66,19 @@ describe('the pio86 process', () => {
     child.stdout?.destroy();
   });
 
-  it('ends with 130 and the summary at SIGINT, running or waiting for input', async () => {
-    for (const guest of [loop, sleep]) {
-      const child = start('run', '--trace=kvm_entry', guest);
-      // The first line of the trace: the guest runs.
-      child.stderr?.once('data', () => setTimeout(() => child.kill('SIGINT'), 100));
-      const { exitCode, stderr } = await ended(child);
-      expect([exitCode, stderr]).toEqual([130, expect.stringMatching(/pio86: interrupted: [^\n]*\n$/)]);
-    }
-  });
+  it.each([
+    ['SIGINT', 130, /pio86: interrupted: [^\n]*\n$/],
+    ['SIGTERM', 143, /pio86: ended by SIGTERM: [^\n]*\n$/],
+  ] as const)(
+    'ends at %s with %d and the summary, running or waiting for input',
+    async (signal, code, text) => {
+      for (const guest of [loop, sleep]) {
+        const child = start('run', '--trace=kvm_entry', guest);
+        // The first line of the trace: the guest runs.
+        child.stderr?.once('data', () => setTimeout(() => child.kill(signal), 100));
+        const { exitCode, stderr } = await ended(child);
+        expect([exitCode, stderr]).toEqual([code, expect.stringMatching(text)]);
+      }
+    },
+  );
 });

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { cli } from '../unit/cli/capture-io.ts';
 import * as guests from './guests.ts';
@@ -81,6 +82,22 @@ describe('pio86 run ends', () => {
       130,
       expect.stringMatching(/^pio86: interrupted: [\d,]+ instructions/),
     ]);
+  });
+
+  it('with 143 and the summary at SIGTERM, and keeps the trace', async () => {
+    let sigterm = (): void => {};
+    setTimeout(() => sigterm(), 200);
+    const trace = folder.path('sigterm.txt');
+    const { exitCode, stderr } = await cli(['run', '--trace=kvm_entry', '--trace-file', trace, loop], {
+      onReadySigterm(raise) {
+        sigterm = raise;
+      },
+    });
+    expect([exitCode, stderr]).toEqual([
+      143,
+      expect.stringMatching(/^pio86: ended by SIGTERM: [\d,]+ instructions/),
+    ]);
+    expect(readFileSync(trace, 'latin1')).toMatch(/kvm_entry: .*\n$/);
   });
 
   it('with what a self-modifying guest made of itself', async () => {

@@ -15,6 +15,18 @@ const ERRORS: readonly (readonly [string, readonly string[], number, RegExp])[] 
   ['two files', ['run', halt, halt], 2, /too many arguments.*see 'pio86 run --help'/],
   ['an unknown option', ['run', '--foo', halt], 2, /unknown option '--foo'; see 'pio86 run --help'/],
   ['a mistyped option', ['run', '--memroy', '1M', halt], 2, /'--memroy' \(Did you mean --memory\?\)/],
+  [
+    'help of an unknown command',
+    ['help', 'nope'],
+    2,
+    /^pio86: unknown command 'nope'; see 'pio86 --help'\n$/,
+  ],
+  [
+    'a trace of no events',
+    ['run', '--trace=', halt],
+    2,
+    /^pio86: --trace=: no events are named; --trace alone shows the usual ones\n$/,
+  ],
   ['an unknown command', ['rnu'], 2, /unknown command 'rnu' \(Did you mean run\?\); see 'pio86 --help'/],
   ['a bad number', ['run', '--max-insns', 'many', halt], 2, /--max-insns: 'many' is not a number/],
   ['a zero limit', ['run', '--max-insns', '0', halt], 2, /--max-insns: '0'/],

@@ -4,13 +4,13 @@
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CaseDiff } from '../../src/conform/case-diff.ts';
-import { EVERY_INSTRUCTION } from '../../src/conform/engines.ts';
 import { Hw32Replayer } from '../../src/conform/hw32.ts';
 import { parseVector } from '../../src/conform/json-fields.ts';
 import { readVectorLines } from '../../src/conform/vector-files.ts';
 import { COLD_TABLE } from '../../src/cpu/cold.ts';
 import { Op } from '../../src/decoder/op.ts';
 import { Jit } from '../../src/jit/engine.ts';
+import { EVERY_INSTRUCTION } from '../../src/jit/every-instruction.ts';
 import { conform } from './lines.ts';
 
 const folder = join(import.meta.dirname, '../vectors');

@@ -3,6 +3,7 @@
  * `/dev/kvm` a few cases run there too.
  */
 import { afterEach, describe, expect, it } from 'vitest';
+import { createHostTarget } from '../../src/cli/fuzz/targets.ts';
 import { oracleHost } from '../../src/cli/host/fuzz-on-host.ts';
 import { Pic8259 } from '../../src/devices/i8259.ts';
 import { runShard } from '../../src/fuzz/engine/shard.ts';
@@ -103,6 +104,11 @@ describe('devices with a host', () => {
 });
 
 describe('pio86 fuzz --oracle kvm', () => {
+  it.each(['string-io', 'devices'])('says of a case of %s that it needs the host again', async (name) => {
+    const { lines } = await (await createHostTarget(name, ownHost(true))).reproduce(1, 0);
+    expect(lines[0]).toBe(`# replay with: pio86 fuzz ${name} --oracle kvm --replay FILE`);
+  });
+
   it('is for some targets and one thread', async () => {
     expect(await cli(['fuzz', 'bus', '--oracle', 'kvm'])).toMatchObject({ exitCode: 2 });
     expect(await cli(['fuzz', 'devices', '--oracle', 'kvm', '--workers', '2'])).toMatchObject({

@@ -3,11 +3,11 @@ import Table from 'cli-table3';
 import { figure, times } from './numbers.ts';
 import type { BenchReport, BenchRow } from './report.ts';
 
-/** The engines that took part. */
+/** The engines that took part, behind the version. */
 export const ENGINES: Readonly<Record<BenchReport['jit'], string>> = {
-  on: 'with generated code',
-  off: 'the interpreter alone (--jit off)',
-  both: 'with generated code, and the interpreter alone (--jit both)',
+  on: ' with generated code',
+  off: ', the interpreter alone (--jit off)',
+  both: ' with generated code, and the interpreter alone (--jit both)',
 };
 
 function spread({ min, max, unit }: BenchRow): string {
@@ -65,6 +65,6 @@ export function reportText(report: BenchReport): string {
 /** What the figures are of, in a line or two. */
 export function reportHead({ machine, version, date, clock, jit, peers }: BenchReport): string {
   const what = clock === 'cpu' ? 'CPU seconds of all threads' : 'wall-clock seconds';
-  const line = `${machine}, pio86 ${version} ${ENGINES[jit]}, ${date.slice(0, 10)}; medians, ${what}`;
+  const line = `${machine}, pio86 ${version}${ENGINES[jit]}, ${date.slice(0, 10)}; medians, ${what}`;
   return peers.length === 0 ? line : `${line}\npeers: ${peers.map((peer) => peer.version).join(', ')}`;
 }

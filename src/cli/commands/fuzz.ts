@@ -1,5 +1,6 @@
 /** `pio86 fuzz`: random cases against independent oracles. */
 import { EXPORT_FORMATS } from '../../fuzz/engine/fuzz-target.ts';
+import { STRING_IO_JIT } from '../../fuzz/string-io-engine.ts';
 import { requireName } from '../campaigns/campaign-name.ts';
 import { parseQueueUrl, type QueueUrl } from '../campaigns/redis-url.ts';
 import { usageError } from '../cli-error.ts';
@@ -7,7 +8,7 @@ import type { CommandContext, CommandSpec } from '../command.ts';
 import { fuzzCampaign, replayCase } from '../fuzz/campaign-command.ts';
 import { type FuzzCommandOptions, KVM_ORACLE_TARGETS, MAX_RUNS, MAX_SEED } from '../fuzz/fuzz-options.ts';
 import { flagOf, guidedFuzz, isGuided } from '../fuzz/guided-command.ts';
-import { FUZZ_TARGETS } from '../fuzz/targets.ts';
+import { FUZZ_TARGETS, nameWithJit } from '../fuzz/targets.ts';
 import { parseCount, parseNumber } from '../numbers.ts';
 
 const MAX_SECONDS = 10_000_000;
@@ -29,6 +30,7 @@ export const fuzzCommand: CommandSpec<FuzzCommandOptions> = {
   examples: [
     'pio86 fuzz string-io --runs 10000',
     'pio86 fuzz string-io --time 60 --workers 2 --json',
+    'pio86 fuzz string-io --jit verify --runs 50000',
     'pio86 fuzz insn --corpus corpus/ --time 600 --workers 2',
     'pio86 fuzz string-io --runs 50M --ledger string-io.ledger --time 600',
     'pio86 fuzz string-io --replay case.txt',
@@ -85,6 +87,14 @@ export const fuzzCommand: CommandSpec<FuzzCommandOptions> = {
       description: 'kvm: ask the host’s /dev/kvm too (string-io, devices)',
       choices: ['kvm'],
     },
+    {
+      flags: '--jit <how>',
+      description:
+        'string-io: who is judged. off: the interpreter, each access an exit; on: generated code; verify: both, and ' +
+        'the interpreter without exits, which must also agree with one another',
+      choices: STRING_IO_JIT,
+      default: 'off',
+    },
     { flags: '--json', description: 'end with one line of JSON' },
     {
       flags: '--queue <url>',
@@ -114,7 +124,8 @@ export const fuzzCommand: CommandSpec<FuzzCommandOptions> = {
     },
     { flags: '--status-host <address>', description: `where it listens (default: ${LOOPBACK})` },
   ],
-  async action(context, [name = ''], options) {
+  async action(context, [target = ''], options) {
+    const name = named(target, options);
     if (isGuided(options)) return guidedFuzz(context, name, options);
     if (options.queue !== undefined) return campaign(context, name, options.queue, options);
     const needsQueue = QUEUE_ONLY.find((option) => options[option] !== undefined);
@@ -122,11 +133,21 @@ export const fuzzCommand: CommandSpec<FuzzCommandOptions> = {
     if (options.replay === undefined && options.export !== undefined)
       throw usageError('--export needs --replay');
     if (options.replay !== undefined && options.oracle !== 'kvm')
-      return replayCase(context, await target(name), options.replay, options);
+      return replayCase(context, await create(name), options.replay, options);
     if (options.oracle === 'kvm') return onHost(context, name, options);
     return fuzzCampaign(context, name, options, await createRunner(name, options.workers));
   },
 };
+
+/** The target under `--jit`. @throws CliError (usage) where it means nothing. */
+function named(target: string, { jit, oracle }: FuzzCommandOptions): string {
+  if (jit === 'off') return target;
+  if (target !== 'string-io')
+    throw usageError(`--jit ${jit}: only for string-io (insn and jit always run both engines)`);
+  if (oracle !== undefined)
+    throw usageError('--jit does not go with --oracle: --oracle kvm asks about the exits');
+  return nameWithJit(target, jit);
+}
 
 /** The host's KVM is asked in a process of its own. */
 async function onHost(context: CommandContext, target: string, options: FuzzCommandOptions): Promise<number> {
@@ -153,7 +174,7 @@ async function campaign(
   return coordinate(
     {
       url,
-      target: await target(name),
+      target: await create(name),
       window: options.window ?? DEFAULT_WINDOW,
       time: options.time ?? Number.POSITIVE_INFINITY,
       json: options.json === true,
@@ -177,10 +198,10 @@ async function createRunner(name: string, workers: number) {
     return new WorkerPool(name, workers);
   }
   const { localRunner } = await import('../../fuzz/engine/shard.ts');
-  return localRunner(await target(name));
+  return localRunner(await create(name));
 }
 
-async function target(name: string) {
+async function create(name: string) {
   const { createFuzzTarget } = await import('../fuzz/targets.ts');
   const made = await createFuzzTarget(name);
   if (made === null) throw usageError(`fuzz: no target "${name}" (there is: ${FUZZ_TARGETS.join(', ')})`);

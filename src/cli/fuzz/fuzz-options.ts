@@ -2,6 +2,7 @@
  * The options of `pio86 fuzz`, parsed: what the command, and the process that talks to the host's KVM, get.
  */
 import type { ExportFormat } from '../../fuzz/engine/fuzz-target.ts';
+import type { StringIoJit } from '../../fuzz/string-io-engine.ts';
 import type { QueueUrl } from '../campaigns/redis-url.ts';
 
 /** See the opening comment. */
@@ -15,6 +16,7 @@ export interface FuzzCommandOptions {
   readonly replay?: string;
   readonly export?: ExportFormat;
   readonly oracle?: 'kvm';
+  readonly jit: StringIoJit;
   readonly json?: boolean;
   readonly coverage?: boolean;
   readonly corpus?: string;

@@ -4,6 +4,7 @@
 import { EmulatorError } from '../../errors.ts';
 import type { FuzzTarget } from '../../fuzz/engine/fuzz-target.ts';
 import type { OracleHost } from '../../fuzz/oracle/oracle-host.ts';
+import type { StringIoJit } from '../../fuzz/string-io-engine.ts';
 
 /** All names. */
 export const FUZZ_TARGETS = ['string-io', 'insn', 'jit', 'devices', 'bus', 'loaders', 'bpftrace'] as const;
@@ -11,11 +12,29 @@ export const FUZZ_TARGETS = ['string-io', 'insn', 'jit', 'devices', 'bus', 'load
 /** Name of a target. */
 export type FuzzTargetName = (typeof FUZZ_TARGETS)[number];
 
-/** Makes a target. */
+/** What a campaign of a target under `--jit` is called: its ledger, its workers and its queue know it by that. */
+export function nameWithJit(name: string, jit: StringIoJit): string {
+  return jit === 'off' ? name : `${name}-jit-${jit}`;
+}
+
+async function createStringIo(jit: StringIoJit): Promise<FuzzTarget> {
+  const { StringIoTarget } = await import('../../fuzz/targets/string-io.ts');
+  if (jit === 'off') return new StringIoTarget();
+  const { judgeOfEngines } = await import('../../fuzz/engines-judge.ts');
+  const { STRING_IO_ENGINES } = await import('../../fuzz/string-io-engine.ts');
+  const name = nameWithJit('string-io', jit);
+  return new StringIoTarget(judgeOfEngines(STRING_IO_ENGINES[jit]), { name, replayOptions: ` --jit ${jit}` });
+}
+
+/** Makes a target. @param name one of {@link FUZZ_TARGETS}, or what {@link nameWithJit} makes of it. */
 export async function createFuzzTarget(name: string): Promise<FuzzTarget | null> {
   switch (name) {
     case 'string-io':
-      return new (await import('../../fuzz/targets/string-io.ts')).StringIoTarget();
+      return createStringIo('off');
+    case 'string-io-jit-on':
+      return createStringIo('on');
+    case 'string-io-jit-verify':
+      return createStringIo('verify');
     case 'devices':
       return (await import('../../fuzz/targets/devices.ts')).createDevicesTarget();
     case 'insn':
@@ -41,7 +60,8 @@ export async function createHostTarget(name: string, host: OracleHost): Promise<
       const { StringIoJudge } = await import('../../fuzz/judge-case.ts');
       const { StringIoMachine } = await import('../../fuzz/string-io-machine.ts');
       const { StringIoWitness } = await import('../../fuzz/oracle/string-io-witness.ts');
-      return new StringIoTarget(new StringIoJudge(new StringIoMachine(), new StringIoWitness(host)));
+      const judge = new StringIoJudge(new StringIoMachine(), new StringIoWitness(host));
+      return new StringIoTarget(judge, { replayOptions: ' --oracle kvm' });
     }
     case 'devices':
       return (await import('../../fuzz/targets/devices.ts')).createDevicesOracleTarget(host);

@@ -15,10 +15,11 @@ import type { CommandContext } from '../command.ts';
 import { hostNowMs, Wakeup } from '../run/host-time.ts';
 import { loadFiles } from '../run/load-files.ts';
 import { openOutputs, type RunOutputs } from '../run/outputs.ts';
-import { endExitCode, endText, type RunEnd } from '../run/run-end.ts';
+import { endExitCode, endText, isImpatient, type RunEnd } from '../run/run-end.ts';
 import type { RunOptions } from '../run/run-options.ts';
 import { NO_INPUT, type SerialInput, StdinInput } from '../run/serial-input.ts';
 import { setEntry, setRegisters } from '../run/set-registers.ts';
+import { StopSignals } from '../run/stop-signals.ts';
 import { registers } from '../run/summary.ts';
 import { HostEngine, openHostKvm } from './host-engine.ts';
 import { sayStarted } from './request.ts';
@@ -60,7 +61,7 @@ export async function runOnHost(
     if (options.reg !== undefined) setRegisters(vmm.loadTarget, options.reg);
     const end = await runWithHost(context, file, options, outputs, engine, vmm, files.plan.rom !== null);
     const exitCode = endExitCode(end, options.guestExit === true);
-    if (end.kind === 'interrupted' || end.kind === 'timeout') context.io.exitSoon(exitCode);
+    if (isImpatient(end)) context.io.exitSoon(exitCode);
     const seconds = ((hostNowMs() - startMs) / 1000).toFixed(6);
     const counts = [...vmm.exits].map(
       ([reason, n]) => [KVM_EXIT_NAMES[reason] ?? `exit ${reason}`, n] as const,
@@ -87,7 +88,7 @@ export async function runOnHost(
   }
 }
 
-/** Connects Ctrl-C, standard input and the timer signal for the time of the run. */
+/** Connects signals, standard input and the timer signal for the time of the run. */
 async function runWithHost(
   { io }: CommandContext,
   file: string | undefined,
@@ -98,16 +99,13 @@ async function runWithHost(
   isRom: boolean,
 ): Promise<RunEnd> {
   const wakeup = new Wakeup();
-  let interrupted = false;
-  const interrupt = (): void => {
-    interrupted = true;
-    wakeup.wake();
-  };
-  const offSigint = io.onSigint(interrupt);
+  const signals = new StopSignals(io, () => wakeup.wake());
   const onAlarm = (): void => {};
   process.on('SIGALRM', onAlarm);
   const readsStdin = options.serial.kind === 'stdio' && file !== '-';
-  const input: SerialInput = readsStdin ? new StdinInput(io.stdin, wakeup, interrupt) : NO_INPUT;
+  const input: SerialInput = readsStdin
+    ? new StdinInput(io.stdin, wakeup, () => signals.interrupt())
+    : NO_INPUT;
   try {
     sayStarted();
     engine.interruptEvery(INTERRUPT_US);
@@ -116,14 +114,14 @@ async function runWithHost(
       input,
       outputs,
       wakeup,
-      isInterrupted: () => interrupted,
+      stopped: () => signals.end,
       restartsOnReset: isRom,
     });
   } finally {
     engine.interruptEvery(0);
     process.off('SIGALRM', onAlarm);
     input.close();
-    offSigint();
+    signals.close();
   }
 }
 
@@ -132,12 +130,13 @@ interface HostLoopControl {
   readonly input: SerialInput;
   readonly outputs: RunOutputs;
   readonly wakeup: Wakeup;
-  isInterrupted(): boolean;
+  stopped(): RunEnd | null;
   readonly restartsOnReset: boolean;
 }
 
-function hostEnd({ isInterrupted, outputs, deadlineMs }: HostLoopControl): RunEnd | null {
-  if (isInterrupted()) return { kind: 'interrupted' };
+function hostEnd({ stopped, outputs, deadlineMs }: HostLoopControl): RunEnd | null {
+  const end = stopped();
+  if (end !== null) return end;
   if (outputs.all.some(({ stream }) => stream.closed)) return { kind: 'output-closed' };
   return hostNowMs() >= deadlineMs ? { kind: 'timeout' } : null;
 }

@@ -6,12 +6,12 @@ import { fork } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { CommandContext } from '../command.ts';
-import { EXIT_BUG, EXIT_LIMIT, EXIT_SIGINT } from '../exit-codes.ts';
+import { EXIT_BUG, EXIT_LIMIT, EXIT_SIGINT, EXIT_SIGTERM } from '../exit-codes.ts';
 import type { OutputStream } from '../output-stream.ts';
 import { moduleFile } from '../package-files.ts';
 import type { HostRequest } from './request.ts';
 
-/** How long after its deadline, or after Ctrl-C, the child may take to end by itself. */
+/** How long after its deadline, or after a signal, the child may take to end by itself. */
 const GRACE_MS = 2_000;
 /** How long the child may take to start, on a busy machine. */
 const START_MS = 60_000;
@@ -57,10 +57,16 @@ export async function superviseChild(
     if (deadline !== null) clearTimeout(deadline);
     deadline = killAfter(timeoutMs + GRACE_MS);
   });
-  let afterSigint: ReturnType<typeof setTimeout> | null = null;
-  const offSigint = io.onSigint(() => {
-    child.kill('SIGINT');
-    afterSigint ??= setTimeout(() => kill(EXIT_SIGINT), GRACE_MS);
+  let afterSignal: ReturnType<typeof setTimeout> | null = null;
+  let isTerminated = false;
+  const pass = (signal: 'SIGINT' | 'SIGTERM', code: number): void => {
+    child.kill(signal);
+    afterSignal ??= setTimeout(() => kill(code), GRACE_MS);
+  };
+  const offSigint = io.onSigint(() => pass('SIGINT', EXIT_SIGINT));
+  const offSigterm = io.onSigterm(() => {
+    isTerminated = true;
+    pass('SIGTERM', EXIT_SIGTERM);
   });
   pump(child.stdout, out, () => child.stdout?.destroy());
   pump(child.stderr, err, () => child.stderr?.destroy());
@@ -70,17 +76,20 @@ export async function superviseChild(
       child.on('close', (exitCode, name) => resolve([exitCode, name]));
     });
     if (code !== null) return code;
+    // A command that does not listen to it ends at once.
+    if (isTerminated && signal === 'SIGTERM') return EXIT_SIGTERM;
     if (killedFor === null) {
       err.write(`pio86: the process that ran the host's KVM was ended by ${signal}\n`);
       return EXIT_BUG;
     }
-    err.write(
-      `pio86: ${killedFor === EXIT_LIMIT ? '--timeout reached' : 'interrupted'}: the guest did not come back from KVM_RUN and was killed\n`,
-    );
+    const why =
+      killedFor === EXIT_LIMIT ? '--timeout reached' : isTerminated ? 'ended by SIGTERM' : 'interrupted';
+    err.write(`pio86: ${why}: the guest did not come back from KVM_RUN and was killed\n`);
     return killedFor;
   } finally {
     if (deadline !== null) clearTimeout(deadline);
-    if (afterSigint !== null) clearTimeout(afterSigint);
+    if (afterSignal !== null) clearTimeout(afterSignal);
     offSigint();
+    offSigterm();
   }
 }

@@ -3,7 +3,7 @@
  */
 import type { BoardEnd } from '../../boards/board.ts';
 import { unreachable } from '../../errors.ts';
-import { EXIT_GUEST_FAULT, EXIT_LIMIT, EXIT_OK, EXIT_SIGINT } from '../exit-codes.ts';
+import { EXIT_GUEST_FAULT, EXIT_LIMIT, EXIT_OK, EXIT_SIGINT, EXIT_SIGTERM } from '../exit-codes.ts';
 
 /** What ends a run: the guest, or the host. */
 export type RunEnd =
@@ -11,6 +11,8 @@ export type RunEnd =
   | { readonly kind: 'max-insns' }
   | { readonly kind: 'timeout' }
   | { readonly kind: 'interrupted' }
+  /** SIGTERM. */
+  | { readonly kind: 'terminated' }
   /** A script that watches the run called exit(). */
   | { readonly kind: 'script-exit' }
   /** Whoever read our output went away. */
@@ -39,6 +41,8 @@ export function endText(end: RunEnd): string {
       return '--timeout reached';
     case 'interrupted':
       return 'interrupted';
+    case 'terminated':
+      return 'ended by SIGTERM';
     case 'script-exit':
       return 'the script called exit()';
     case 'output-closed':
@@ -73,7 +77,14 @@ export function endExitCode(end: RunEnd, guestExit: boolean): number {
       return EXIT_LIMIT;
     case 'interrupted':
       return EXIT_SIGINT;
+    case 'terminated':
+      return EXIT_SIGTERM;
     default:
       return unreachable(end);
   }
+}
+
+/** Whether somebody wants the process to be gone: by a signal, or by `--timeout`. */
+export function isImpatient({ kind }: RunEnd): boolean {
+  return kind === 'interrupted' || kind === 'terminated' || kind === 'timeout';
 }

@@ -20,11 +20,12 @@ import { readPortTree } from '../port-maps.ts';
 import { Wakeup } from './host-time.ts';
 import { loadFiles } from './load-files.ts';
 import { openOutputs, type RunOutputs } from './outputs.ts';
-import { endExitCode, type RunEnd } from './run-end.ts';
+import { endExitCode, isImpatient, type RunEnd } from './run-end.ts';
 import { type RunObserver, runLoop } from './run-loop.ts';
 import type { RunOptions } from './run-options.ts';
 import { NO_INPUT, type SerialInput, StdinInput } from './serial-input.ts';
 import { setEntry, setRegisters } from './set-registers.ts';
+import { StopSignals } from './stop-signals.ts';
 import { type RunResult, summaryJson, summaryLine } from './summary.ts';
 
 function boardOptions(
@@ -102,7 +103,7 @@ export async function runGuestCommand(
     const counter = attachListeners(board, options, names, outputs, observer?.tracepoints ?? null);
     const end = await runWithHost(context, file, options, outputs, board, files.plan.rom !== null, observer);
     const exitCode = endExitCode(end, options.guestExit === true);
-    if (end.kind === 'interrupted' || end.kind === 'timeout') context.io.exitSoon(exitCode);
+    if (isImpatient(end)) context.io.exitSoon(exitCode);
     const result: RunResult = {
       board,
       file: files.name,
@@ -123,7 +124,7 @@ export async function runGuestCommand(
   }
 }
 
-/** Connects Ctrl-C and standard input for the time of the run. */
+/** Connects signals and standard input for the time of the run. */
 async function runWithHost(
   { io }: CommandContext,
   file: string | undefined,
@@ -134,14 +135,11 @@ async function runWithHost(
   observer: RunObserver | null,
 ): Promise<RunEnd> {
   const wakeup = new Wakeup();
-  let interrupted = false;
-  const interrupt = (): void => {
-    interrupted = true;
-    wakeup.wake();
-  };
-  const offSigint = io.onSigint(interrupt);
+  const signals = new StopSignals(io, () => wakeup.wake());
   const readsStdin = options.serial.kind === 'stdio' && file !== '-';
-  const input: SerialInput = readsStdin ? new StdinInput(io.stdin, wakeup, interrupt) : NO_INPUT;
+  const input: SerialInput = readsStdin
+    ? new StdinInput(io.stdin, wakeup, () => signals.interrupt())
+    : NO_INPUT;
   try {
     return await runLoop(board, {
       maxInsns: options.maxInsns ?? Number.POSITIVE_INFINITY,
@@ -152,11 +150,11 @@ async function runWithHost(
       input,
       outputs: outputs.all,
       wakeup,
-      isInterrupted: () => interrupted,
+      stopped: () => signals.end,
       restartsOnReset: isRom,
     });
   } finally {
     input.close();
-    offSigint();
+    signals.close();
   }
 }

@@ -48,9 +48,10 @@ export interface RunControl {
   readonly isTraced: boolean;
   readonly input: SerialInput;
   readonly outputs: readonly Gathered[];
-  /** Woken by input, by Ctrl-C and by outputs that take data again. */
+  /** Woken by input, by signals and by outputs that take data again. */
   readonly wakeup: Wakeup;
-  isInterrupted(): boolean;
+  /** The end that a signal asks for, or null. */
+  stopped(): RunEnd | null;
   readonly observer: RunObserver | null;
   /** Whether a guest's reset starts it anew (a ROM) instead of ending the run. */
   readonly restartsOnReset: boolean;
@@ -158,7 +159,8 @@ class RunLoop {
   }
 
   #hostEnd(): RunEnd | null {
-    if (this.#control.isInterrupted()) return { kind: 'interrupted' };
+    const stopped = this.#control.stopped();
+    if (stopped !== null) return stopped;
     if (this.#control.outputs.some(({ stream }) => stream.closed)) return { kind: 'output-closed' };
     if (hostNowMs() >= this.#deadlineMs) return { kind: 'timeout' };
     return null;

@@ -10,6 +10,7 @@ import type { CliIo } from '../io.ts';
 import type { OutputStream } from '../output-stream.ts';
 import { readImage } from './read-image.ts';
 import { endExitCode, endText, type RunEnd } from './run-end.ts';
+import { StopSignals } from './stop-signals.ts';
 
 const SLICE_TICKS = 1_000_000;
 
@@ -43,10 +44,7 @@ export function reportEnd(end: RunEnd | null, err: OutputStream): number {
  * @returns why it ended; null when {@link RunToEnd.isDone} said so.
  */
 export async function runToEnd(board: Board, io: CliIo, control: RunToEnd): Promise<RunEnd | null> {
-  let interrupted = false;
-  const offSigint = io.onSigint(() => {
-    interrupted = true;
-  });
+  const signals = new StopSignals(io);
   try {
     for (;;) {
       const left = control.maxInsns - board.vcpu.instructions;
@@ -57,9 +55,9 @@ export async function runToEnd(board: Board, io: CliIo, control: RunToEnd): Prom
       await control.out.drained();
       if (control.out.closed) return { kind: 'output-closed' };
       await nextTurn();
-      if (interrupted) return { kind: 'interrupted' };
+      if (signals.end !== null) return signals.end;
     }
   } finally {
-    offSigint();
+    signals.close();
   }
 }

@@ -11,6 +11,8 @@ import { shrinkList } from './shrink-list.ts';
 /** What makes one target differ from another. */
 export interface ListTargetOptions<T> {
   readonly name: string;
+  /** Options of `pio86 fuzz` that judge as this does, each behind a space. Default: none. */
+  readonly replayOptions?: string;
   generate(random: Prng): readonly T[];
   /** @returns what differs, empty when nothing does. */
   judge(steps: readonly T[]): readonly string[];
@@ -83,7 +85,11 @@ export class ListTarget<T> implements FuzzTarget {
   }
 
   #lines(steps: readonly T[], origin: readonly string[]): string[] {
-    const head = [`# replay with: pio86 fuzz ${this.name} --replay FILE`, `target=${this.name}`];
+    const { replayOptions = '' } = this.#options;
+    const head = [
+      `# replay with: pio86 fuzz ${this.name}${replayOptions} --replay FILE`,
+      `target=${this.name}`,
+    ];
     return [...head, ...origin, ...steps.map((step) => `step=${this.#options.toText(step)}`)];
   }
 

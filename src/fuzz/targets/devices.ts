@@ -26,6 +26,7 @@ export function createDevicesOracleTarget(host: OracleHost): ListTarget<DeviceSt
   const oracle = new DeviceOracle(host);
   return new ListTarget({
     name: 'devices',
+    replayOptions: ' --oracle kvm',
     generate: (random) => generateSteps(random).filter(({ kind }) => kind !== 'wait'),
     judge: (steps) => oracle.judge(steps),
     toText: stepToText,

@@ -10,7 +10,7 @@ import type {
   Reproducer,
 } from '../engine/fuzz-target.ts';
 import { CaseSource, randomCase } from '../generate-case.ts';
-import { type CaseVerdict, StringIoJudge } from '../judge-case.ts';
+import { type CaseJudge, type CaseVerdict, StringIoJudge } from '../judge-case.ts';
 import { mutateStringIo, varyStringIo } from '../mutation/string-io.ts';
 import { exportCase } from '../report/export-case.ts';
 import { shrinkCase } from '../shrink-case.ts';
@@ -18,23 +18,32 @@ import type { StringIoCase } from '../string-io-case.ts';
 
 /** See the opening comment. */
 export class StringIoTarget implements FuzzTarget {
-  readonly name = 'string-io';
+  readonly name: string;
   readonly cases: CaseOperations<StringIoCase>;
-  readonly #judge: StringIoJudge;
+  readonly #judge: CaseJudge;
+  readonly #replayOptions: string;
   #source = new CaseSource(0);
   #seed = 0;
   #counts = noCounts();
 
-  /** @param judge with a witness: `--oracle kvm`. */
-  constructor(judge: StringIoJudge = new StringIoJudge()) {
+  /**
+   * @param judge with a witness: `--oracle kvm`.
+   * @param how the name of a campaign of it, and the options that the command line needs to judge like this.
+   */
+  constructor(
+    judge: CaseJudge = new StringIoJudge(),
+    { name = 'string-io', replayOptions = '' }: { name?: string; replayOptions?: string } = {},
+  ) {
+    this.name = name;
     this.#judge = judge;
+    this.#replayOptions = replayOptions;
     this.cases = {
       generate: randomCase,
       judge: (test) => this.#run(test),
       mutate: mutateStringIo,
       vary: varyStringIo,
       forget: () => this.#judge.forget(),
-      toText: (test) => caseToText(test),
+      toText: (test) => caseToText(test, [], replayOptions),
       fromText: caseFromText,
       size: sizeOf,
       reproduce: (test) => this.#reproduce(test, []),
@@ -58,7 +67,12 @@ export class StringIoTarget implements FuzzTarget {
   takeCounts(): Readonly<Record<string, number>> {
     const counts = this.#counts;
     this.#counts = noCounts();
-    return { ...counts, ...this.#takeHostCounts() };
+    const generated = this.#judge.takeGeneratedCases();
+    return {
+      ...counts,
+      ...(generated === 0 ? {} : { generatedCases: generated }),
+      ...this.#takeHostCounts(),
+    };
   }
 
   async reproduce(seed: number, run: number): Promise<Reproducer> {
@@ -68,7 +82,10 @@ export class StringIoTarget implements FuzzTarget {
   async #reproduce(test: StringIoCase, origin: readonly string[]): Promise<Reproducer> {
     const judge = this.#judge;
     const small = await shrinkCase(test, (candidate) => judge.judge(candidate).differences.length > 0);
-    return { lines: caseToText(small, origin), differences: judge.judge(small).differences };
+    return {
+      lines: caseToText(small, origin, this.#replayOptions),
+      differences: judge.judge(small).differences,
+    };
   }
 
   replay(text: string): ReplayVerdict {

@@ -29,6 +29,8 @@ export interface CliSetup {
   readonly env?: Record<string, string>;
   /** Called with what raises SIGINT. */
   readonly onReady?: (sigint: () => void) => void;
+  /** The same for SIGTERM. */
+  readonly onReadySigterm?: (sigterm: () => void) => void;
 }
 
 /** Runs a command line in this process. */
@@ -41,6 +43,10 @@ export async function cli(argv: readonly string[], setup: CliSetup = {}): Promis
   setup.onReady?.(() => {
     for (const handler of handlers) handler();
   });
+  const terminators = new Set<() => void>();
+  setup.onReadySigterm?.(() => {
+    for (const handler of terminators) handler();
+  });
   const exitCode = await runCli(argv, {
     stdin,
     stdout,
@@ -49,6 +55,10 @@ export async function cli(argv: readonly string[], setup: CliSetup = {}): Promis
     onSigint(handler) {
       handlers.add(handler);
       return () => handlers.delete(handler);
+    },
+    onSigterm(handler) {
+      terminators.add(handler);
+      return () => terminators.delete(handler);
     },
     exitSoon() {},
   });

@@ -13,6 +13,7 @@ const ENDS: readonly (readonly [RunEnd, number])[] = [
   [{ kind: 'max-insns' }, 5],
   [{ kind: 'timeout' }, 5],
   [{ kind: 'interrupted' }, 130],
+  [{ kind: 'terminated' }, 143],
 ];
 
 describe('the end of a run', () => {
