@@ -3,10 +3,13 @@
  */
 import { type DeviceStep, generateSteps, stepFromText, stepToText } from '../devices/device-case.ts';
 import { DeviceJudge } from '../devices/device-judge.ts';
+import { generatePcSteps, isPcPort } from '../devices/pc-steps.ts';
 import type { ExportFormat } from '../engine/fuzz-target.ts';
 import { ListTarget } from '../engine/list-target.ts';
 import { DeviceOracle } from '../oracle/device-oracle.ts';
 import type { OracleHost } from '../oracle/oracle-host.ts';
+import { QtestOracle } from '../qtest/oracle.ts';
+import type { QtestLink } from '../qtest/protocol.ts';
 
 /** See the opening comment. */
 export function createDevicesTarget(): ListTarget<DeviceStep> {
@@ -16,7 +19,7 @@ export function createDevicesTarget(): ListTarget<DeviceStep> {
     generate: generateSteps,
     judge: (steps) => judge.judge(steps),
     toText: stepToText,
-    fromText: stepFromText,
+    fromText: (line) => stepFromText(line),
     export: (steps, format) => exportSteps(steps, format),
   });
 }
@@ -26,13 +29,38 @@ export function createDevicesOracleTarget(host: OracleHost): ListTarget<DeviceSt
   const oracle = new DeviceOracle(host);
   return new ListTarget({
     name: 'devices',
+    flags: '--oracle kvm',
     generate: (random) => generateSteps(random).filter(({ kind }) => kind !== 'wait'),
     judge: (steps) => oracle.judge(steps),
     toText: stepToText,
-    fromText: stepFromText,
+    fromText: (line) => stepFromText(line),
     export: (steps, format) => exportSteps(steps, format),
     takeCounts: () => takeCounts(oracle),
   });
+}
+
+/** The same, and more devices of a PC, against QEMU's. @throws EmulatorError `E_ORACLE`. */
+export function createDevicesQtestTarget(link: QtestLink): ListTarget<DeviceStep> {
+  const oracle = new QtestOracle(link);
+  return new ListTarget({
+    name: 'devices',
+    flags: '--oracle qtest',
+    generate: (random) => generatePcSteps(random),
+    judge: (steps) => oracle.judge(steps),
+    toText: stepToText,
+    fromText: (line) => stepFromText(line, isPcPort),
+    export: (steps, format) => exportSteps(steps, format),
+    takeCounts: () => takeQtestCounts(oracle),
+  });
+}
+
+function takeQtestCounts(oracle: QtestOracle): Record<string, number> {
+  const { compared, commands } = oracle;
+  oracle.compared = 0;
+  oracle.commands = 0;
+  const rules = [...oracle.rules].map(([rule, count]) => [`rule: ${rule}`, count] as const);
+  oracle.rules.clear();
+  return { comparedWithQemu: compared, commands, ...Object.fromEntries(rules) };
 }
 
 function takeCounts(oracle: DeviceOracle): Record<string, number> {
