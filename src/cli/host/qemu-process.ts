@@ -33,7 +33,7 @@ const QMP_QUESTION = [
 ].join('');
 
 /** Starts "$@" between file descriptors 3 and 4, and ends it when standard input does. */
-const KEEPER = '"$@" <&3 >&4 3<&- 4>&- & qemu=$!; exec 3<&- 4>&-; cat >/dev/null; kill -9 $qemu';
+const KEEPER = '"$@" <&3 >&4 3<&- 4>&- & qemu=$!; exec 3<&- 4>&-; cat >/dev/null; kill -9 $qemu; wait $qemu';
 /** Commands sent at once: their replies fit into a pipe. */
 const BATCH = 1000;
 const READ_BYTES = 1 << 16;
@@ -112,10 +112,12 @@ export class QemuProcess implements QtestLink {
 
   #batch(commands: readonly string[], lines: string[]): void {
     if (this.#isClosed) throw new EmulatorError('E_ORACLE', 'QEMU has been ended');
-    writeSync(this.#to, `${commands.join('\n')}\n`);
+    let unsent = Buffer.from(`${commands.join('\n')}\n`, 'latin1');
     const deadline = performance.now() + this.#answerMs;
     let rest = '';
     for (let missing = commands.length; missing > 0; ) {
+      // The pipe may be short of room: a user has so many pages of them.
+      if (unsent.length > 0) unsent = unsent.subarray(this.#write(unsent));
       const text = this.#read();
       if (text === null) {
         if (performance.now() > deadline)
@@ -129,6 +131,16 @@ export class QemuProcess implements QtestLink {
         lines.push(line);
         if (isReply(line)) missing--;
       }
+    }
+  }
+
+  /** @returns how many bytes the pipe has taken. */
+  #write(bytes: Uint8Array): number {
+    try {
+      return writeSync(this.#to, bytes);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0;
+      throw error;
     }
   }
 

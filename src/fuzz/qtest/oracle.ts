@@ -7,7 +7,8 @@
  */
 import type { DeviceStep } from '../devices/device-case.ts';
 import { OwnPc } from './own-pc.ts';
-import { planCase, type QtestCheck } from './plan.ts';
+import { planCase } from './plan.ts';
+import type { QtestCheck } from './planner.ts';
 import { boardWrites, CHIP_WRITES, DRAIN_PORTS, touchedBy } from './power-on.ts';
 import { inCommand, irqCommand, outCommand, parseReplies, type QtestLink } from './protocol.ts';
 import type { QtestRule } from './rules.ts';

@@ -6,18 +6,22 @@ import { Mc146818 } from '../../devices/mc146818.ts';
 import { encodeTime } from '../../devices/mc146818-calendar.ts';
 import {
   isTimeRegister,
+  RTC_24H,
   RTC_DAY_OF_WEEK,
   RTC_DIV_CTL,
+  RTC_DM_BINARY,
   RTC_REF_CLCK_32KHZ,
   RTC_REG_A,
   RTC_REG_B,
   RTC_SET,
 } from '../../devices/mc146818-reg.ts';
 import { EmulatorError } from '../../errors.ts';
+import { PS2_CENTURY } from './power-on.ts';
 import type { QtestRule } from './rules.ts';
 
 /** From here on the divider is held in reset: codes 6 and 7. */
 const DIVIDER_RESET = 0x60;
+const FORMAT = RTC_DM_BINARY | RTC_24H;
 /** 2^63 nanoseconds, in seconds. */
 const LAST_SECOND = 9_223_372_036;
 
@@ -41,10 +45,16 @@ export class OwnClock {
     return this.#clock.state.index;
   }
 
-  /** Whether a write to port 0x71 selects a divider that the data sheet keeps for tests. */
-  isTestDivider(value: number): boolean {
-    const divider = value & RTC_DIV_CTL;
-    return this.#clock.state.index === RTC_REG_A && divider > RTC_REF_CLCK_32KHZ && divider < DIVIDER_RESET;
+  /** @returns the rule that keeps a write to port 0x71 from being made, null for none. */
+  ruleBeforeWrite(value: number): QtestRule | null {
+    const { index, regs } = this.#clock.state;
+    if (index === PS2_CENTURY) return 'century alias';
+    if (index === RTC_REG_A) {
+      const divider = value & RTC_DIV_CTL;
+      return divider > RTC_REF_CLCK_32KHZ && divider < DIVIDER_RESET ? 'test divider' : null;
+    }
+    const starts = index === RTC_REG_B && (regs[RTC_REG_B] & ~value & RTC_SET) !== 0;
+    return starts && ((regs[RTC_REG_B] ^ value) & FORMAT) !== 0 ? 'format change' : null;
   }
 
   /** Call it before a write to port 0x71. */

@@ -5,8 +5,6 @@
 import type { Board, BoardSnapshot } from '../../boards/board.ts';
 import { createPcBoard } from '../../boards/pc.ts';
 import { IO_NOT_HANDLED, IO_NOTHING_STORED, type IoSize } from '../../bus/io-device.ts';
-import { I8042 } from '../../devices/i8042.ts';
-import { I8042_CMD_WRITE_OUTPUT } from '../../devices/i8042-reg.ts';
 import type { Pic8259 } from '../../devices/i8259.ts';
 import { EmulatorError } from '../../errors.ts';
 import { orThrow } from '../../kvm/or-throw.ts';
@@ -66,11 +64,5 @@ export class OwnPc {
   /** What a chip would answer to an INTA: a pin, −1 for none. */
   pending(chip: 0 | 1): number {
     return this.pic.fn.picGetIrq(this.pic, this.pic.state.pics[chip]);
-  }
-
-  /** Whether the next byte for the keyboard controller goes to its output port, where the reset line is. */
-  awaitsOutputPort(): boolean {
-    const keyboard = this.#board.devices.get('i8042');
-    return keyboard instanceof I8042 && keyboard.state.awaited === I8042_CMD_WRITE_OUTPUT;
   }
 }

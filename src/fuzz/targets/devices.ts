@@ -10,6 +10,7 @@ import { DeviceOracle } from '../oracle/device-oracle.ts';
 import type { OracleHost } from '../oracle/oracle-host.ts';
 import { QtestOracle } from '../qtest/oracle.ts';
 import type { QtestLink } from '../qtest/protocol.ts';
+import { qtestScript } from '../qtest/script.ts';
 
 /** See the opening comment. */
 export function createDevicesTarget(): ListTarget<DeviceStep> {
@@ -20,7 +21,7 @@ export function createDevicesTarget(): ListTarget<DeviceStep> {
     judge: (steps) => judge.judge(steps),
     toText: stepToText,
     fromText: (line) => stepFromText(line),
-    export: (steps, format) => exportSteps(steps, format),
+    export: exportSteps,
   });
 }
 
@@ -34,7 +35,7 @@ export function createDevicesOracleTarget(host: OracleHost): ListTarget<DeviceSt
     judge: (steps) => oracle.judge(steps),
     toText: stepToText,
     fromText: (line) => stepFromText(line),
-    export: (steps, format) => exportSteps(steps, format),
+    export: exportSteps,
     takeCounts: () => takeCounts(oracle),
   });
 }
@@ -49,7 +50,7 @@ export function createDevicesQtestTarget(link: QtestLink): ListTarget<DeviceStep
     judge: (steps) => oracle.judge(steps),
     toText: stepToText,
     fromText: (line) => stepFromText(line, isPcPort),
-    export: (steps, format) => exportSteps(steps, format),
+    export: exportSteps,
     takeCounts: () => takeQtestCounts(oracle),
   });
 }
@@ -71,17 +72,6 @@ function takeCounts(oracle: DeviceOracle): Record<string, number> {
   return { comparedWithHost: compared, timedValues, 'host cannot: KVM_EXIT_INTERNAL_ERROR': skipped };
 }
 
-/** The accesses as QEMU's qtest protocol has them. */
 function exportSteps(steps: readonly DeviceStep[], format: ExportFormat): readonly string[] | null {
-  if (format !== 'qtest') return null;
-  const letters = { 1: 'b', 2: 'w', 4: 'l' } as const;
-  const lines = ['# feed to: qemu-system-i386 -machine pc -accel qtest -qtest stdio -display none'];
-  for (const step of steps) {
-    if (step.kind === 'out') {
-      lines.push(`out${letters[step.size]} 0x${step.port.toString(16)} 0x${step.value.toString(16)}`);
-    } else if (step.kind === 'in') lines.push(`in${letters[step.size]} 0x${step.port.toString(16)}`);
-    else if (step.kind === 'wait') lines.push(`clock_step ${step.ticks * 10}`);
-    else lines.push(`# ${stepToText(step)}: nothing in qtest does it`);
-  }
-  return lines;
+  return format === 'qtest' ? qtestScript(steps) : null;
 }
