@@ -14,6 +14,7 @@ export type EmulatorErrorCode =
   | 'E_INPUT'
   | 'E_IOCTL'
   | 'E_MEMORY'
+  | 'E_ORACLE'
   | 'E_STATE'
   | 'E_VECTOR';
 

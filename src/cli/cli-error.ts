@@ -37,6 +37,8 @@ const EXIT_OF_EMULATOR_ERROR: Readonly<Record<EmulatorErrorCode, number>> = {
   E_INPUT: EXIT_BAD_INPUT,
   E_VECTOR: EXIT_BAD_INPUT,
   E_MEMORY: EXIT_BUG,
+  // A program that is asked has ended or does not answer.
+  E_ORACLE: EXIT_ABSENT,
   E_BUS_RANGE: EXIT_BUG,
   E_BUS_FULL: EXIT_BUG,
   E_DIFFERENCE: EXIT_FINDING,

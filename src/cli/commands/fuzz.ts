@@ -6,7 +6,14 @@ import { parseQueueUrl, type QueueUrl } from '../campaigns/redis-url.ts';
 import { usageError } from '../cli-error.ts';
 import type { CommandContext, CommandSpec } from '../command.ts';
 import { fuzzCampaign, replayCase } from '../fuzz/campaign-command.ts';
-import { type FuzzCommandOptions, KVM_ORACLE_TARGETS, MAX_RUNS, MAX_SEED } from '../fuzz/fuzz-options.ts';
+import {
+  FUZZ_ORACLES,
+  type FuzzCommandOptions,
+  type FuzzOracle,
+  MAX_RUNS,
+  MAX_SEED,
+  ORACLE_TARGETS,
+} from '../fuzz/fuzz-options.ts';
 import { flagOf, guidedFuzz, isGuided } from '../fuzz/guided-command.ts';
 import { FUZZ_TARGETS, nameWithJit } from '../fuzz/targets.ts';
 import { parseCount, parseNumber } from '../numbers.ts';
@@ -33,6 +40,7 @@ export const fuzzCommand: CommandSpec<FuzzCommandOptions> = {
     'pio86 fuzz string-io --jit verify --runs 50000',
     'pio86 fuzz insn --corpus corpus/ --time 600 --workers 2',
     'pio86 fuzz string-io --runs 50M --ledger string-io.ledger --time 600',
+    'pio86 fuzz devices --oracle qtest --time 60',
     'pio86 fuzz string-io --replay case.txt',
     'pio86 fuzz string-io --replay case.txt --export c',
     'pio86 fuzz string-io --runs 50M --queue redis://127.0.0.1 --name big',
@@ -84,8 +92,9 @@ export const fuzzCommand: CommandSpec<FuzzCommandOptions> = {
     },
     {
       flags: '--oracle <oracle>',
-      description: 'kvm: ask the host’s /dev/kvm too (string-io, devices)',
-      choices: ['kvm'],
+      description:
+        'kvm: ask the host’s /dev/kvm too (string-io, devices); qtest: ask QEMU’s devices (devices)',
+      choices: FUZZ_ORACLES,
     },
     {
       flags: '--jit <how>',
@@ -132,9 +141,8 @@ export const fuzzCommand: CommandSpec<FuzzCommandOptions> = {
     if (needsQueue !== undefined) throw usageError(`${flagOf(needsQueue)} needs --queue`);
     if (options.replay === undefined && options.export !== undefined)
       throw usageError('--export needs --replay');
-    if (options.replay !== undefined && options.oracle !== 'kvm')
-      return replayCase(context, await create(name), options.replay, options);
-    if (options.oracle === 'kvm') return onHost(context, name, options);
+    if (options.oracle !== undefined) return withOracle(context, name, options.oracle, options);
+    if (options.replay !== undefined) return replayCase(context, await create(name), options.replay, options);
     return fuzzCampaign(context, name, options, await createRunner(name, options.workers));
   },
 };
@@ -149,12 +157,20 @@ function named(target: string, { jit, oracle }: FuzzCommandOptions): string {
   return nameWithJit(target, jit);
 }
 
-/** The host's KVM is asked in a process of its own. */
-async function onHost(context: CommandContext, target: string, options: FuzzCommandOptions): Promise<number> {
-  if (!KVM_ORACLE_TARGETS.some((known) => known === target)) {
-    throw usageError(`--oracle kvm: only for ${KVM_ORACLE_TARGETS.join(' and ')}`);
+/** QEMU is a child process; the host's KVM is asked in a process of its own. */
+async function withOracle(
+  context: CommandContext,
+  target: string,
+  oracle: FuzzOracle,
+  options: FuzzCommandOptions,
+): Promise<number> {
+  const targets = ORACLE_TARGETS[oracle];
+  if (!targets.includes(target)) throw usageError(`--oracle ${oracle}: only for ${targets.join(' and ')}`);
+  if (options.workers > 1) throw usageError(`--oracle ${oracle} runs on one thread: no --workers`);
+  if (oracle === 'qtest') {
+    const { fuzzWithQemu } = await import('../host/fuzz-with-qemu.ts');
+    return fuzzWithQemu(context, target, options);
   }
-  if (options.workers > 1) throw usageError('--oracle kvm runs on one thread: no --workers');
   const { superviseChild } = await import('../host/supervise.ts');
   // The child ends by itself: a signal ends every KVM_RUN.
   return superviseChild(context, { command: 'fuzz', target, options }, Number.POSITIVE_INFINITY);

@@ -5,6 +5,12 @@ import type { ExportFormat } from '../../fuzz/engine/fuzz-target.ts';
 import type { StringIoJit } from '../../fuzz/string-io-engine.ts';
 import type { QueueUrl } from '../campaigns/redis-url.ts';
 
+/** Who can be asked besides a target's own oracle: the host's KVM, QEMU's devices. */
+export const FUZZ_ORACLES = ['kvm', 'qtest'] as const;
+
+/** One of them. */
+export type FuzzOracle = (typeof FUZZ_ORACLES)[number];
+
 /** See the opening comment. */
 export interface FuzzCommandOptions {
   readonly runs?: number;
@@ -15,7 +21,7 @@ export interface FuzzCommandOptions {
   readonly findings?: string;
   readonly replay?: string;
   readonly export?: ExportFormat;
-  readonly oracle?: 'kvm';
+  readonly oracle?: FuzzOracle;
   readonly jit: StringIoJit;
   readonly json?: boolean;
   readonly coverage?: boolean;
@@ -35,5 +41,8 @@ export const DEFAULT_RUNS = 10_000;
 export const MAX_SEED = 0xffff_ffff;
 export const MAX_RUNS = 0xffff_ffff;
 
-/** Targets that the host's KVM can be asked about. */
-export const KVM_ORACLE_TARGETS = ['string-io', 'devices'] as const;
+/** Targets that each of them can be asked about. */
+export const ORACLE_TARGETS: Readonly<Record<FuzzOracle, readonly string[]>> = {
+  kvm: ['string-io', 'devices'],
+  qtest: ['devices'],
+};

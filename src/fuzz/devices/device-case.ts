@@ -145,9 +145,15 @@ export function stepToText(step: DeviceStep): string {
   }
 }
 
-const PATTERNS: readonly (readonly [RegExp, (a: number, b: number, c: number) => DeviceStep | null])[] = [
-  [/^out (\w+) size (\d) value (\w+)$/, (port, size, value) => access(port, size, value)],
-  [/^in (\w+) size (\d)$/, (port, size) => access(port, size, null)],
+/** Whether a target has devices at a port. */
+type Knows = (port: number) => boolean;
+
+const PATTERNS: readonly (readonly [
+  RegExp,
+  (a: number, b: number, c: number, knows: Knows) => DeviceStep | null,
+])[] = [
+  [/^out (\w+) size (\d) value (\w+)$/, access],
+  [/^in (\w+) size (\d)$/, (port, size, _, knows) => access(port, size, null, knows)],
   [
     /^irq (\w+) level ([01])$/,
     (gsi, level) => (gsi < 16 ? { kind: 'irq', gsi, level: level === 0 ? 0 : 1 } : null),
@@ -156,8 +162,8 @@ const PATTERNS: readonly (readonly [RegExp, (a: number, b: number, c: number) =>
   [/^inta$/, () => ({ kind: 'inta' })],
 ];
 
-function access(port: number, size: number, value: number | null): DeviceStep | null {
-  if (!isModelled(port) || (size !== 1 && size !== 2 && size !== 4)) return null;
+function access(port: number, size: number, value: number | null, knows: Knows): DeviceStep | null {
+  if (!knows(port) || (size !== 1 && size !== 2 && size !== 4)) return null;
   if (value === null) return { kind: 'in', port, size };
   return value < 2 ** (8 * size) ? { kind: 'out', port, size, value } : null;
 }
@@ -167,11 +173,14 @@ export function isModelled(port: number): boolean {
   return PIC_PORTS.some((known) => known === port) || PIT_PORTS.some((known) => known === port);
 }
 
-/** @throws EmulatorError `E_ARGUMENT` for a line that is no step. */
-export function stepFromText(line: string): DeviceStep {
+/**
+ * @param knows the ports that a step may touch.
+ * @throws EmulatorError `E_ARGUMENT` for a line that is no step.
+ */
+export function stepFromText(line: string, knows: Knows = isModelled): DeviceStep {
   for (const [pattern, make] of PATTERNS) {
     const match = pattern.exec(line);
-    const step = match === null ? null : make(Number(match[1]), Number(match[2]), Number(match[3]));
+    const step = match === null ? null : make(Number(match[1]), Number(match[2]), Number(match[3]), knows);
     if (step !== null) return step;
   }
   throw new EmulatorError('E_ARGUMENT', `"${line.slice(0, 40)}" is not a step of the devices`);

@@ -11,8 +11,8 @@ import { shrinkList } from './shrink-list.ts';
 /** What makes one target differ from another. */
 export interface ListTargetOptions<T> {
   readonly name: string;
-  /** Options of `pio86 fuzz` that judge as this does, each behind a space. Default: none. */
-  readonly replayOptions?: string;
+  /** Options that a replay needs besides. */
+  readonly flags?: string;
   generate(random: Prng): readonly T[];
   /** @returns what differs, empty when nothing does. */
   judge(steps: readonly T[]): readonly string[];
@@ -85,11 +85,9 @@ export class ListTarget<T> implements FuzzTarget {
   }
 
   #lines(steps: readonly T[], origin: readonly string[]): string[] {
-    const { replayOptions = '' } = this.#options;
-    const head = [
-      `# replay with: pio86 fuzz ${this.name}${replayOptions} --replay FILE`,
-      `target=${this.name}`,
-    ];
+    const { flags } = this.#options;
+    const words = ['pio86 fuzz', this.name, ...(flags === undefined ? [] : [flags]), '--replay FILE'];
+    const head = [`# replay with: ${words.join(' ')}`, `target=${this.name}`];
     return [...head, ...origin, ...steps.map((step) => `step=${this.#options.toText(step)}`)];
   }
 
@@ -121,11 +119,16 @@ export class ListTarget<T> implements FuzzTarget {
     return this.#options.generate(this.#random);
   }
 
-  /** Whatever the steps are, nothing may be thrown: that is a finding like any other. */
+  /**
+   * Whatever the steps are, nothing may be thrown: that is a finding like any other.
+   *
+   * @throws EmulatorError `E_ORACLE` when the one who knows is gone.
+   */
   #judge(steps: readonly T[]): readonly string[] {
     try {
       return this.#options.judge(steps);
     } catch (error) {
+      if (error instanceof EmulatorError && error.code === 'E_ORACLE') throw error;
       return [`thrown: ${error instanceof Error ? error.message : String(error)}`];
     }
   }

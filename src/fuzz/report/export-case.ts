@@ -5,6 +5,7 @@ import { KERNEL_READ, USER_READ } from '../access-log.ts';
 import { caseBytes } from '../case-memory.ts';
 import type { ExportFormat } from '../engine/fuzz-target.ts';
 import { expectedAccesses } from '../judge-case.ts';
+import { QTEST_QEMU } from '../qtest/script.ts';
 import type { StringIoCase } from '../string-io-case.ts';
 import { kvmProgram } from './kvm-program.ts';
 
@@ -37,7 +38,7 @@ function vitestTest(test: StringIoCase, text: string): string[] {
 /** The accesses that the case makes, as QEMU's qtest protocol has them. What the devices answer is QEMU's. */
 function qtestScript(test: StringIoCase): string[] {
   const log = expectedAccesses(test);
-  const lines = ['# feed to: qemu-system-i386 -machine pc -accel qtest -qtest stdio -display none'];
+  const lines = [`# feed to: ${QTEST_QEMU}`];
   for (const { kind, port, size, values } of log.entries()) {
     const letter = size === 1 ? 'b' : size === 2 ? 'w' : 'l';
     const isRead = kind === KERNEL_READ || kind === USER_READ;

@@ -3,10 +3,14 @@
  */
 import { type DeviceStep, generateSteps, stepFromText, stepToText } from '../devices/device-case.ts';
 import { DeviceJudge } from '../devices/device-judge.ts';
+import { generatePcSteps, isPcPort } from '../devices/pc-steps.ts';
 import type { ExportFormat } from '../engine/fuzz-target.ts';
 import { ListTarget } from '../engine/list-target.ts';
 import { DeviceOracle } from '../oracle/device-oracle.ts';
 import type { OracleHost } from '../oracle/oracle-host.ts';
+import { QtestOracle } from '../qtest/oracle.ts';
+import type { QtestLink } from '../qtest/protocol.ts';
+import { qtestScript } from '../qtest/script.ts';
 
 /** See the opening comment. */
 export function createDevicesTarget(): ListTarget<DeviceStep> {
@@ -16,8 +20,8 @@ export function createDevicesTarget(): ListTarget<DeviceStep> {
     generate: generateSteps,
     judge: (steps) => judge.judge(steps),
     toText: stepToText,
-    fromText: stepFromText,
-    export: (steps, format) => exportSteps(steps, format),
+    fromText: (line) => stepFromText(line),
+    export: exportSteps,
   });
 }
 
@@ -26,14 +30,38 @@ export function createDevicesOracleTarget(host: OracleHost): ListTarget<DeviceSt
   const oracle = new DeviceOracle(host);
   return new ListTarget({
     name: 'devices',
-    replayOptions: ' --oracle kvm',
+    flags: '--oracle kvm',
     generate: (random) => generateSteps(random).filter(({ kind }) => kind !== 'wait'),
     judge: (steps) => oracle.judge(steps),
     toText: stepToText,
-    fromText: stepFromText,
-    export: (steps, format) => exportSteps(steps, format),
+    fromText: (line) => stepFromText(line),
+    export: exportSteps,
     takeCounts: () => takeCounts(oracle),
   });
+}
+
+/** The same, and more devices of a PC, against QEMU's. @throws EmulatorError `E_ORACLE`. */
+export function createDevicesQtestTarget(link: QtestLink): ListTarget<DeviceStep> {
+  const oracle = new QtestOracle(link);
+  return new ListTarget({
+    name: 'devices',
+    flags: '--oracle qtest',
+    generate: (random) => generatePcSteps(random),
+    judge: (steps) => oracle.judge(steps),
+    toText: stepToText,
+    fromText: (line) => stepFromText(line, isPcPort),
+    export: exportSteps,
+    takeCounts: () => takeQtestCounts(oracle),
+  });
+}
+
+function takeQtestCounts(oracle: QtestOracle): Record<string, number> {
+  const { compared, commands } = oracle;
+  oracle.compared = 0;
+  oracle.commands = 0;
+  const rules = [...oracle.rules].map(([rule, count]) => [`rule: ${rule}`, count] as const);
+  oracle.rules.clear();
+  return { comparedWithQemu: compared, commands, ...Object.fromEntries(rules) };
 }
 
 function takeCounts(oracle: DeviceOracle): Record<string, number> {
@@ -44,17 +72,6 @@ function takeCounts(oracle: DeviceOracle): Record<string, number> {
   return { comparedWithHost: compared, timedValues, 'host cannot: KVM_EXIT_INTERNAL_ERROR': skipped };
 }
 
-/** The accesses as QEMU's qtest protocol has them. */
 function exportSteps(steps: readonly DeviceStep[], format: ExportFormat): readonly string[] | null {
-  if (format !== 'qtest') return null;
-  const letters = { 1: 'b', 2: 'w', 4: 'l' } as const;
-  const lines = ['# feed to: qemu-system-i386 -machine pc -accel qtest -qtest stdio -display none'];
-  for (const step of steps) {
-    if (step.kind === 'out') {
-      lines.push(`out${letters[step.size]} 0x${step.port.toString(16)} 0x${step.value.toString(16)}`);
-    } else if (step.kind === 'in') lines.push(`in${letters[step.size]} 0x${step.port.toString(16)}`);
-    else if (step.kind === 'wait') lines.push(`clock_step ${step.ticks * 10}`);
-    else lines.push(`# ${stepToText(step)}: nothing in qtest does it`);
-  }
-  return lines;
+  return format === 'qtest' ? qtestScript(steps) : null;
 }
