@@ -73,7 +73,7 @@ describe('pio86 bench', () => {
       const chart = folder.path('chart.html');
       const first = await cli([
         'bench',
-        'crc',
+        'lookup:5',
         'restore:10',
         'start:node',
         ...TINY,
@@ -93,7 +93,7 @@ describe('pio86 bench', () => {
       expect(
         report.rows.map(({ name, unit, samples, peers }) => [name, unit, samples, peers.length]),
       ).toEqual([
-        ['crc', 'instructions/s', 1, 0],
+        ['lookup:5', 'lookups/s', 1, 0],
         ['start:node', 'ms', 1, 0],
         ['restore:10', 'µs', 1, 0],
       ]);
@@ -101,7 +101,7 @@ describe('pio86 bench', () => {
         expect([min, max, values]).toEqual([median, median, [median]]);
         expect(median).toBeGreaterThan(0);
       }
-      expect(readFileSync(chart, 'utf8')).toContain('>crc</text>');
+      expect(readFileSync(chart, 'utf8')).toContain('>lookup:5</text>');
 
       const before = folder.path('before.json');
       const rows = report.rows.map((row) => ({
