@@ -1,29 +1,68 @@
 /**
- * Build step behind inline-constants.mjs: puts the modules of the command into a few files, `dist/bin/`, because Node takes longer to
- * load three hundred modules than most guests run. The modules themselves stay where they are: the library, workers and tests use
- * them.
+ * Build step behind inline-constants.mjs: puts the modules of the command into one script, `dist/bin/program.cjs`, because Node takes
+ * longer to load three hundred modules than most guests run; `dist/bin/main.js` runs it from V8's code cache, `dist/bin/*.cache`, which
+ * holds the functions that a first guest needs. Another version of V8 does not use the cache and compiles as ever. The modules themselves
+ * stay where they are: the library, workers and tests use them.
  *
  *     node scripts/bundle.mjs
  */
-import { chmodSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { requireIced } from './require-iced.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-
-rmSync(`${root}/dist/bin`, { recursive: true, force: true });
-await build({
+const bin = `${root}dist/bin`;
+const COMMON = {
   absWorkingDir: root,
-  entryPoints: ['dist/cli/main.js'],
-  outdir: 'dist/bin',
   bundle: true,
-  splitting: true,
-  format: 'esm',
   platform: 'node',
   target: 'node20',
   packages: 'external',
-  plugins: [requireIced],
   logLevel: 'warning',
+};
+
+rmSync(bin, { recursive: true, force: true });
+await build({
+  ...COMMON,
+  entryPoints: ['dist/cli/run-cli.js'],
+  outfile: `${bin}/program.cjs`,
+  format: 'cjs',
+  define: { 'import.meta.url': 'importMetaUrl' },
+  banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
 });
-chmodSync(`${root}/dist/bin/main.js`, 0o755);
+const hash = createHash('sha256')
+  .update(readFileSync(`${bin}/program.cjs`))
+  .digest('hex')
+  .slice(0, 16);
+
+const cachedProgram = {
+  name: 'cached-program',
+  setup(plugin) {
+    plugin.onResolve({ filter: /\/run-cli\.js$/ }, () => ({ path: `${root}dist/cli/cached-program.js` }));
+  },
+};
+const LAUNCHER = {
+  ...COMMON,
+  format: 'esm',
+  define: { PROGRAM_HASH: JSON.stringify(hash) },
+  plugins: [cachedProgram],
+};
+await build({ ...LAUNCHER, entryPoints: ['dist/cli/main.js'], outfile: `${bin}/main.js` });
+chmodSync(`${bin}/main.js`, 0o755);
+
+// One guest is run as main.js would run it, and what V8 has compiled by then is kept.
+const recorder = `${bin}/recorder.js`;
+await build({ ...LAUNCHER, entryPoints: ['dist/cli/cached-program.js'], outfile: recorder });
+const { cachedScripts, runCli } = await import(recorder);
+const { processIo } = await import(`${root}dist/cli/io.js`);
+rmSync(recorder);
+const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+const status = await runCli(['run', `${root}examples/hello.bin`], {
+  ...processIo(),
+  stdout: silent,
+  stderr: silent,
+});
+if (status !== 0) throw new Error(`the guest whose functions are to be kept ended with ${status}`);
+for (const [cacheFile, { script }] of cachedScripts) writeFileSync(cacheFile, script.createCachedData());

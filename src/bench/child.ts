@@ -8,13 +8,13 @@ import { runRom } from './jobs/run-rom.ts';
 function carryOut(job: Job): JobResult {
   switch (job.kind) {
     case 'rom':
-      return runRom(job.file, job.path, job.devices);
+      return runRom(job);
     case 'lookup':
       return lookUp(job.devices, job.seconds);
     case 'memory':
-      return residentMemory(job.file, job.memoryBytes);
+      return residentMemory(job);
     default:
-      return resetSnapshot(job.kind, job.board, job.memoryBytes, job.pages);
+      return resetSnapshot(job);
   }
 }
 

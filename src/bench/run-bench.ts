@@ -3,6 +3,7 @@ import { cpus } from 'node:os';
 import { BenchFailure, Pio86Failure } from './bench-failure.ts';
 import { BenchHost, type BenchHostOptions } from './bench-host.ts';
 import type { Benchmark, Sampler } from './benchmark.ts';
+import { type BenchJit, type Engine, enginesOf } from './engine.ts';
 import type { Peer } from './peers/peer.ts';
 import { choosePeers, findPeers, PEERS } from './peers/peers.ts';
 import { type Baseline, compareWithBaseline } from './report/baseline.ts';
@@ -11,6 +12,7 @@ import {
   type BenchReport,
   type BenchRow,
   benchRow,
+  contenderName,
   type LeftOut,
 } from './report/report.ts';
 import { chooseBenchmarks } from './suite/suite.ts';
@@ -22,6 +24,8 @@ export interface BenchOptions extends BenchHostOptions {
   readonly names: readonly string[];
   /** Only benchmarks whose name contains this. */
   readonly filter?: string;
+  /** Whose figures are taken: `both` gives two rows to each benchmark with a guest. */
+  readonly jit: BenchJit;
   /** `all` that are installed, or those named, which then must be. */
   readonly peers: 'all' | readonly string[];
   readonly baseline?: Baseline;
@@ -36,6 +40,8 @@ export interface BenchOptions extends BenchHostOptions {
 /** Somebody who runs one benchmark, and what came out so far. */
 interface Contender {
   readonly name: string;
+  /** pio86 with this engine, null where it means nothing; undefined for a peer. */
+  readonly engine?: Engine | null;
   /** null once it has failed. */
   sample: Sampler | null;
   readonly values: number[];
@@ -67,10 +73,12 @@ class Bench {
     this.skip(name, error.message, error instanceof Pio86Failure);
   }
 
-  async row(benchmark: Benchmark, peers: readonly Peer[]): Promise<BenchRow | null> {
-    const contenders = await this.#contenders(benchmark, peers);
-    const [ours] = contenders;
-    if (ours === undefined) return null;
+  /** @returns a row for each engine that has got to its end. */
+  async rows(benchmark: Benchmark, peers: readonly Peer[]): Promise<BenchRow[]> {
+    const ours = await this.#ours(benchmark);
+    if (ours.length === 0) return [];
+    const theirs = benchmark.isForPeers ? await this.#theirs(benchmark, peers) : [];
+    const contenders = [...ours, ...theirs];
     for (let i = 0; i < this.#options.samples; i++) {
       // Who goes first changes, so that a drift of the machine favours nobody.
       const first = i % contenders.length;
@@ -78,22 +86,38 @@ class Bench {
         await this.#sample(benchmark, contender);
       }
     }
-    if (ours.values.length === 0) return null;
-    const row = benchRow(benchmark, ours.values, contenders.slice(1));
     const { baseline } = this.#options;
-    return baseline === undefined ? row : compareWithBaseline(row, baseline);
+    return ours
+      .filter(({ values }) => values.length > 0)
+      .map(({ engine = null, values }) => benchRow({ ...benchmark, engine }, values, theirs))
+      .map((row) => (baseline === undefined ? row : compareWithBaseline(row, baseline)));
   }
 
-  /** pio86 first; nobody when it cannot run this. */
-  async #contenders(benchmark: Benchmark, peers: readonly Peer[]): Promise<Contender[]> {
+  /** pio86, once for each engine that is asked for; nobody when it cannot run this. */
+  async #ours(benchmark: Benchmark): Promise<Contender[]> {
+    const { jit } = this.#options;
     const all: Contender[] = [];
-    for (const peer of [null, ...(benchmark.isForPeers ? peers : [])]) {
-      const name = peer?.name ?? 'pio86';
+    for (const engine of benchmark.hasGuest ? enginesOf(jit) : [null]) {
+      const name = contenderName(engine);
       try {
-        all.push({ name, sample: await benchmark.prepare(this.#host, peer), values: [] });
+        const sample = await benchmark.prepare(this.#host, engine ?? 'generated', null);
+        all.push({ name, engine, sample, values: [] });
       } catch (error) {
-        this.#drop(peer === null ? benchmark.name : `${benchmark.name} (${name})`, error);
-        if (peer === null) return [];
+        this.#drop(benchmark.name, error);
+        return [];
+      }
+    }
+    return all;
+  }
+
+  async #theirs(benchmark: Benchmark, peers: readonly Peer[]): Promise<Contender[]> {
+    const all: Contender[] = [];
+    for (const peer of peers) {
+      const { name } = peer;
+      try {
+        all.push({ name, sample: await benchmark.prepare(this.#host, 'generated', peer), values: [] });
+      } catch (error) {
+        this.#drop(`${benchmark.name} (${name})`, error);
       }
     }
     return all;
@@ -125,11 +149,11 @@ async function measure(
   const rows: BenchRow[] = [];
   for (const [i, benchmark] of chosen.entries()) {
     options.progress(`${benchmark.name} (${i + 1} of ${chosen.length})`);
-    const row = await bench.row(
+    const measured = await bench.rows(
       benchmark,
       found.map(({ peer }) => peer),
     );
-    if (row !== null) rows.push(row);
+    rows.push(...measured);
   }
   const hasFailed = bench.skipped.some(({ isFailure }) => isFailure);
   if (rows.length === 0 && !hasFailed) throw new BenchFailure('nothing could be measured');
@@ -140,6 +164,7 @@ async function measure(
     date: new Date().toISOString(),
     machine: machineLine(),
     clock: options.clock,
+    jit: options.jit,
     peers: found.map(({ peer, version }) => ({ name: peer.name, version })),
     skipped: bench.skipped,
     rows,

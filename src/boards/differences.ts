@@ -35,7 +35,16 @@ const CPU_COMPARED = without(CPU_FIELDS, [
   // A REP that is under way keeps its first flags in the same form as `lazy`.
   ...['repStarted', 'repResult', 'repAux'],
   // Of this `runGuest` or the last.
-  ...['attention', 'budgetLeft', 'startBudget', 'ticksAtEntry', 'retired', 'generatedYield'],
+  ...[
+    'attention',
+    'budgetLeft',
+    'startBudget',
+    'segmentStart',
+    'segmentLeft',
+    'ticksAtEntry',
+    'retired',
+    'generatedYield',
+  ],
   ...['inlineExits', 'inlineUserspaceExits', 'inlineResult', 'inlineTicks', 'oneInstruction'],
   // Of the last fault and the last exit.
   ...['fault', 'faultErrorCode', 'faultAddress', 'ioRefusal', 'internalError'],

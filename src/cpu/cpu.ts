@@ -241,6 +241,9 @@ export class Cpu {
   inlineTicks = 0;
   /** The budget of this `runGuest`: with `ticksAtEntry` it tells the time at which it ends. */
   startBudget = 0;
+  /** The same less what a yield has given back, and the ticks left of it, between two segments of a `runGuest`. */
+  segmentStart = 0;
+  segmentLeft = 0;
 
   /** The second engine; null: everything is interpreted. */
   generator: CodeGenerator | null = null;

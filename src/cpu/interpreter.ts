@@ -51,8 +51,11 @@ const CARRY_IN = 1 << 30;
 const INT_MIN = 1 << 31;
 const INT_MAX = 0x7fffffff;
 
-/** Largest budget of one call. Returning often lets V8 enter the function's own optimised code instead of a loop's. */
+/** Largest budget of one call: whoever runs the processor gets to look around that often. */
 const MAX_BUDGET = 1 << 20;
+
+/** Most ticks of one {@link createRunner}'s segment: V8 enters the function's own code only when it is called. */
+const SEGMENT_TICKS = 4_000;
 
 /** Writes back what the exit needs. The exiting instruction itself is not counted. */
 function leave(cpu: Cpu, eip: number, retired: number, reason: number): number {
@@ -86,808 +89,826 @@ export function runGuest(cpu: Cpu, budget: number): number {
  * CPU in the process; with more it works on, somewhat slower).
  */
 function createRunner(cpu: Cpu): Runner {
-  const gpr = cpu.gpr;
-  const r16 = cpu.r16;
-  const r8 = cpu.r8;
-  const lazy = cpu.lazy;
+  const gprs = cpu.gpr;
+  const r16s = cpu.r16;
+  const r8s = cpu.r8;
+  const lazies = cpu.lazy;
   const cache = cpu.cache;
   const window = cpu.window;
-  const segBound = cpu.segBound;
+  const bounds = cpu.segBound;
 
-  return function runGuest(budget: number): number {
-    let start = budget > MAX_BUDGET ? MAX_BUDGET : budget | 0;
-    cpu.startBudget = start;
-    let left = start | 0;
-    // FAULT_INTERNAL of an event injected from outside stays: boundary() leaves with it.
-    if (cpu.fault !== FAULT_INTERNAL) cpu.fault = FAULT_NONE;
-    for (;;) {
-      cpu.attention = 0;
-      const reason = cpu.oneInstruction === 0 ? boundary(cpu) : NO_EXIT;
-      let eip = cpu.eip | 0;
-      if (reason !== NO_EXIT) return leave(cpu, eip, start - left, reason);
-      if (left <= 0) return leave(cpu, eip, start - left, EXIT_REASON_PREEMPTION_TIMER);
+  /**
+   * Runs instructions up to the next boundary at which something may be due, and for {@link SEGMENT_TICKS} at most.
+   *
+   * What stands before the loop is one straight line. V8 keeps the code that it made in the middle of the loop (where it knows
+   * no constants) as long as that code is never wrong, and never asks for the function as a whole again: so the whole must not
+   * be wrong either, on a way that is taken rarely.
+   *
+   * @returns an exit reason, or NO_EXIT to go on.
+   */
+  function runSegment(): number {
+    // Locals: V8 then knows them as constants in the loop, too.
+    const gpr = gprs;
+    const r16 = r16s;
+    const r8 = r8s;
+    const lazy = lazies;
+    const segBound = bounds;
+    let start = cpu.segmentStart | 0;
+    let left = cpu.segmentLeft | 0;
+    let eip = cpu.eip | 0;
 
-      // After STI or MOV SS, with TF or with RF set, exactly one instruction (or REP iteration) runs to the next boundary.
-      const shadow = cpu.interruptShadow;
-      const oneShot = cpu.sysFlags & (X86_EFLAGS_TF | X86_EFLAGS_RF);
-      const single = (shadow | oneShot) !== 0;
-      const stop = single ? (left - 1) | 0 : 0;
-      if (single) {
-        cpu.interruptShadow = 0;
-        cpu.sysFlags &= ~X86_EFLAGS_RF;
+    // After STI or MOV SS, with TF or with RF set, exactly one instruction (or REP iteration) runs to the next boundary.
+    const shadow = cpu.interruptShadow | 0;
+    const flags = cpu.sysFlags | 0;
+    const oneShot = flags & (X86_EFLAGS_TF | X86_EFLAGS_RF);
+    const single = (shadow | oneShot) !== 0;
+    const most = single ? 1 : SEGMENT_TICKS;
+    const end = (left - most) | 0;
+    const stop = end > 0 || single ? end : 0;
+    cpu.interruptShadow = 0;
+    cpu.sysFlags = flags & ~X86_EFLAGS_RF;
+    let completed = true;
+
+    let insns = window.insns;
+    let winBase = window.eipBase | 0;
+    let winLen = window.len & -Number(isCurrent(window, cpu));
+    let codeBound = segBound[(SEG_CS << 3) | 3];
+
+    run: while (left > stop) {
+      const at = (eip - winBase) | 0;
+      let insn: Insn | null = at >>> 0 < winLen >>> 0 ? insns[at] : null;
+      if (insn === null) {
+        if (cpu.generator !== null) cpu.generator.budget = single ? 0 : left;
+        insn = fetchSlow(cpu, cache, window, eip);
+        insns = window.insns;
+        winBase = window.eipBase | 0;
+        winLen = window.len | 0;
       }
-      let completed = true;
-
-      let insns = window.insns;
-      let winBase = window.eipBase | 0;
-      let winLen = isCurrent(window, cpu) ? window.len | 0 : 0;
-      let codeBound = segBound[(SEG_CS << 3) | 3];
-
-      run: while (left > stop) {
-        const at = (eip - winBase) | 0;
-        let insn: Insn | null = at >>> 0 < winLen >>> 0 ? insns[at] : null;
-        if (insn === null) {
-          if (cpu.generator !== null) cpu.generator.budget = single ? 0 : left;
-          insn = fetchSlow(cpu, cache, window, eip);
-          insns = window.insns;
-          winBase = window.eipBase | 0;
-          winLen = window.len | 0;
-        }
-        left = (left - 1) | 0;
-        if (insn !== null) {
-          taken: {
-            switch (insn.op | 0) {
-              case Op.Add8: {
-                // DEST ← DEST + SRC
-                const a = r8[insn.dst];
-                const b = r8[insn.src] + insn.imm;
-                const r = (a + b) | 0;
-                r8[insn.dst] = r;
-                lazy[RESULT] = (r << 24) >> 24;
-                const c = (a & b) | ((a | b) & ~r);
-                lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Add16: {
-                const a = r16[insn.dst];
-                const b = r16[insn.src] + insn.imm;
-                const r = (a + b) | 0;
-                r16[insn.dst] = r;
-                lazy[RESULT] = (r << 16) >> 16;
-                const c = (a & b) | ((a | b) & ~r);
-                lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Add32: {
-                const a = gpr[insn.dst];
-                const b = (gpr[insn.src] + insn.imm) | 0;
-                const r = (a + b) | 0;
-                gpr[insn.dst] = r;
-                lazy[RESULT] = r;
-                lazy[AUX] = ((a & b) | ((a | b) & ~r)) & AUX_KEEP;
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Or8: {
-                // DEST ← DEST OR SRC; CF, OF ← 0
-                const a = r8[insn.dst];
-                const b = r8[insn.src] + insn.imm;
-                const r = a | b;
-                r8[insn.dst] = r;
-                lazy[RESULT] = (r << 24) >> 24;
-                lazy[AUX] = 0;
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Or16: {
-                const a = r16[insn.dst];
-                const b = r16[insn.src] + insn.imm;
-                const r = a | b;
-                r16[insn.dst] = r;
-                lazy[RESULT] = (r << 16) >> 16;
-                lazy[AUX] = 0;
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Or32: {
-                const a = gpr[insn.dst];
-                const b = (gpr[insn.src] + insn.imm) | 0;
-                const r = a | b;
-                gpr[insn.dst] = r;
-                lazy[RESULT] = r;
-                lazy[AUX] = 0;
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Adc8: {
-                // DEST ← DEST + SRC + CF
-                const a = r8[insn.dst];
-                const b = r8[insn.src] + insn.imm;
-                const r = (a + b + (lazy[AUX] >>> 31)) | 0;
-                r8[insn.dst] = r;
-                lazy[RESULT] = (r << 24) >> 24;
-                const c = (a & b) | ((a | b) & ~r);
-                lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Adc16: {
-                const a = r16[insn.dst];
-                const b = r16[insn.src] + insn.imm;
-                const r = (a + b + (lazy[AUX] >>> 31)) | 0;
-                r16[insn.dst] = r;
-                lazy[RESULT] = (r << 16) >> 16;
-                const c = (a & b) | ((a | b) & ~r);
-                lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Adc32: {
-                const a = gpr[insn.dst];
-                const b = (gpr[insn.src] + insn.imm) | 0;
-                const r = (a + b + (lazy[AUX] >>> 31)) | 0;
-                gpr[insn.dst] = r;
-                lazy[RESULT] = r;
-                lazy[AUX] = ((a & b) | ((a | b) & ~r)) & AUX_KEEP;
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Sbb8: {
-                // DEST ← DEST − (SRC + CF)
-                const a = r8[insn.dst];
-                const b = r8[insn.src] + insn.imm;
-                const r = (a - b - (lazy[AUX] >>> 31)) | 0;
-                r8[insn.dst] = r;
-                lazy[RESULT] = (r << 24) >> 24;
-                const c = (~a & b) | ((~a | b) & r);
-                lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Sbb16: {
-                const a = r16[insn.dst];
-                const b = r16[insn.src] + insn.imm;
-                const r = (a - b - (lazy[AUX] >>> 31)) | 0;
-                r16[insn.dst] = r;
-                lazy[RESULT] = (r << 16) >> 16;
-                const c = (~a & b) | ((~a | b) & r);
-                lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Sbb32: {
-                const a = gpr[insn.dst];
-                const b = (gpr[insn.src] + insn.imm) | 0;
-                const r = (a - b - (lazy[AUX] >>> 31)) | 0;
-                gpr[insn.dst] = r;
-                lazy[RESULT] = r;
-                lazy[AUX] = ((~a & b) | ((~a | b) & r)) & AUX_KEEP;
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.And8: {
-                // DEST ← DEST AND SRC; CF, OF ← 0
-                const a = r8[insn.dst];
-                const b = r8[insn.src] + insn.imm;
-                const r = a & b;
-                r8[insn.dst] = r;
-                lazy[RESULT] = (r << 24) >> 24;
-                lazy[AUX] = 0;
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.And16: {
-                const a = r16[insn.dst];
-                const b = r16[insn.src] + insn.imm;
-                const r = a & b;
-                r16[insn.dst] = r;
-                lazy[RESULT] = (r << 16) >> 16;
-                lazy[AUX] = 0;
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.And32: {
-                const a = gpr[insn.dst];
-                const b = (gpr[insn.src] + insn.imm) | 0;
-                const r = a & b;
-                gpr[insn.dst] = r;
-                lazy[RESULT] = r;
-                lazy[AUX] = 0;
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Sub8: {
-                // DEST ← DEST − SRC
-                const a = r8[insn.dst];
-                const b = r8[insn.src] + insn.imm;
-                const r = (a - b) | 0;
-                r8[insn.dst] = r;
-                lazy[RESULT] = (r << 24) >> 24;
-                const c = (~a & b) | ((~a | b) & r);
-                lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Sub16: {
-                const a = r16[insn.dst];
-                const b = r16[insn.src] + insn.imm;
-                const r = (a - b) | 0;
-                r16[insn.dst] = r;
-                lazy[RESULT] = (r << 16) >> 16;
-                const c = (~a & b) | ((~a | b) & r);
-                lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Sub32: {
-                const a = gpr[insn.dst];
-                const b = (gpr[insn.src] + insn.imm) | 0;
-                const r = (a - b) | 0;
-                gpr[insn.dst] = r;
-                lazy[RESULT] = r;
-                lazy[AUX] = ((~a & b) | ((~a | b) & r)) & AUX_KEEP;
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Xor8: {
-                // DEST ← DEST XOR SRC; CF, OF ← 0
-                const a = r8[insn.dst];
-                const b = r8[insn.src] + insn.imm;
-                const r = a ^ b;
-                r8[insn.dst] = r;
-                lazy[RESULT] = (r << 24) >> 24;
-                lazy[AUX] = 0;
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Xor16: {
-                const a = r16[insn.dst];
-                const b = r16[insn.src] + insn.imm;
-                const r = a ^ b;
-                r16[insn.dst] = r;
-                lazy[RESULT] = (r << 16) >> 16;
-                lazy[AUX] = 0;
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Xor32: {
-                const a = gpr[insn.dst];
-                const b = (gpr[insn.src] + insn.imm) | 0;
-                const r = a ^ b;
-                gpr[insn.dst] = r;
-                lazy[RESULT] = r;
-                lazy[AUX] = 0;
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Cmp8: {
-                // temp ← DEST − SRC
-                const a = r8[insn.dst];
-                const b = r8[insn.src] + insn.imm;
-                const r = (a - b) | 0;
-                lazy[RESULT] = (r << 24) >> 24;
-                const c = (~a & b) | ((~a | b) & r);
-                lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Cmp16: {
-                const a = r16[insn.dst];
-                const b = r16[insn.src] + insn.imm;
-                const r = (a - b) | 0;
-                lazy[RESULT] = (r << 16) >> 16;
-                const c = (~a & b) | ((~a | b) & r);
-                lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Cmp32: {
-                const a = gpr[insn.dst];
-                const b = (gpr[insn.src] + insn.imm) | 0;
-                const r = (a - b) | 0;
-                lazy[RESULT] = r;
-                lazy[AUX] = ((~a & b) | ((~a | b) & r)) & AUX_KEEP;
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Test8: {
-                // temp ← DEST AND SRC; CF, OF ← 0
-                const a = r8[insn.dst];
-                const b = r8[insn.src] + insn.imm;
-                const r = a & b;
-                lazy[RESULT] = (r << 24) >> 24;
-                lazy[AUX] = 0;
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Test16: {
-                const a = r16[insn.dst];
-                const b = r16[insn.src] + insn.imm;
-                const r = a & b;
-                lazy[RESULT] = (r << 16) >> 16;
-                lazy[AUX] = 0;
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Test32: {
-                const a = gpr[insn.dst];
-                const b = (gpr[insn.src] + insn.imm) | 0;
-                const r = a & b;
-                lazy[RESULT] = r;
-                lazy[AUX] = 0;
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Mov8:
-                r8[insn.dst] = r8[insn.src] + insn.imm;
-                eip = (eip + insn.len) | 0;
-                continue;
-              case Op.Mov16:
-                r16[insn.dst] = r16[insn.src] + insn.imm;
-                eip = (eip + insn.len) | 0;
-                continue;
-              case Op.Mov32:
-                gpr[insn.dst] = gpr[insn.src] + insn.imm;
-                eip = (eip + insn.len) | 0;
-                continue;
-              case Op.Inc8: {
-                // DEST ← DEST + 1; CF unchanged
-                const r = ((r8[insn.dst] + 1) << 24) >> 24;
-                r8[insn.dst] = r;
-                const cf = lazy[AUX] & INT_MIN;
-                lazy[RESULT] = r;
-                lazy[AUX] = cf | ((cf >>> 1) ^ (r === -0x80 ? CARRY_IN : 0)) | ((r & 15) === 0 ? AUX_AF : 0);
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Inc16: {
-                const r = ((r16[insn.dst] + 1) << 16) >> 16;
-                r16[insn.dst] = r;
-                const cf = lazy[AUX] & INT_MIN;
-                lazy[RESULT] = r;
-                lazy[AUX] =
-                  cf | ((cf >>> 1) ^ (r === -0x8000 ? CARRY_IN : 0)) | ((r & 15) === 0 ? AUX_AF : 0);
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Inc32: {
-                const r = (gpr[insn.dst] + 1) | 0;
-                gpr[insn.dst] = r;
-                const cf = lazy[AUX] & INT_MIN;
-                lazy[RESULT] = r;
-                lazy[AUX] =
-                  cf | ((cf >>> 1) ^ (r === INT_MIN ? CARRY_IN : 0)) | ((r & 15) === 0 ? AUX_AF : 0);
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Dec8: {
-                // DEST ← DEST − 1; CF unchanged
-                const r = ((r8[insn.dst] - 1) << 24) >> 24;
-                r8[insn.dst] = r;
-                const cf = lazy[AUX] & INT_MIN;
-                lazy[RESULT] = r;
-                lazy[AUX] = cf | ((cf >>> 1) ^ (r === 0x7f ? CARRY_IN : 0)) | ((r & 15) === 15 ? AUX_AF : 0);
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Dec16: {
-                const r = ((r16[insn.dst] - 1) << 16) >> 16;
-                r16[insn.dst] = r;
-                const cf = lazy[AUX] & INT_MIN;
-                lazy[RESULT] = r;
-                lazy[AUX] =
-                  cf | ((cf >>> 1) ^ (r === 0x7fff ? CARRY_IN : 0)) | ((r & 15) === 15 ? AUX_AF : 0);
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Dec32: {
-                const r = (gpr[insn.dst] - 1) | 0;
-                gpr[insn.dst] = r;
-                const cf = lazy[AUX] & INT_MIN;
-                lazy[RESULT] = r;
-                lazy[AUX] =
-                  cf | ((cf >>> 1) ^ (r === INT_MAX ? CARRY_IN : 0)) | ((r & 15) === 15 ? AUX_AF : 0);
-                eip = (eip + insn.len) | 0;
-                continue;
-              }
-              case Op.Load8: {
-                const v = load8(
-                  cpu,
-                  insn.seg,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                );
-                if (cpu.fault === FAULT_NONE) r8[insn.dst] = v;
-                break;
-              }
-              case Op.Load16: {
-                const v = load16(
-                  cpu,
-                  insn.seg,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                );
-                if (cpu.fault === FAULT_NONE) r16[insn.dst] = v;
-                break;
-              }
-              case Op.Load32: {
-                const v = load32(
-                  cpu,
-                  insn.seg,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                );
-                if (cpu.fault === FAULT_NONE) gpr[insn.dst] = v;
-                break;
-              }
-              case Op.Store8:
-                store8(
-                  cpu,
-                  insn.seg,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                  r8[insn.src] + insn.imm,
-                );
-                break;
-              case Op.Store16:
-                store16(
-                  cpu,
-                  insn.seg,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                  r16[insn.src] + insn.imm,
-                );
-                break;
-              case Op.Store32:
-                store32(
-                  cpu,
-                  insn.seg,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                  gpr[insn.src] + insn.imm,
-                );
-                break;
-              case Op.AluLoad8: {
-                const b = load8(
-                  cpu,
-                  insn.seg,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                );
-                if (cpu.fault !== FAULT_NONE) break;
-                const r = alu(lazy, insn.sub, r8[insn.dst], b, 1);
-                if (insn.sub < ALU_CMP) r8[insn.dst] = r;
-                break;
-              }
-              case Op.AluLoad16: {
-                const b = load16(
-                  cpu,
-                  insn.seg,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                );
-                if (cpu.fault !== FAULT_NONE) break;
-                const r = alu(lazy, insn.sub, r16[insn.dst], b, 2);
-                if (insn.sub < ALU_CMP) r16[insn.dst] = r;
-                break;
-              }
-              case Op.AluLoad32: {
-                const b = load32(
-                  cpu,
-                  insn.seg,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                );
-                if (cpu.fault !== FAULT_NONE) break;
-                const r = alu(lazy, insn.sub, gpr[insn.dst], b, 4);
-                if (insn.sub < ALU_CMP) gpr[insn.dst] = r;
-                break;
-              }
-              case Op.AluStore8:
-                aluStore(
-                  cpu,
-                  insn,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                  1,
-                  r8[insn.src] + insn.imm,
-                );
-                break;
-              case Op.AluStore16:
-                aluStore(
-                  cpu,
-                  insn,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                  2,
-                  r16[insn.src] + insn.imm,
-                );
-                break;
-              case Op.AluStore32:
-                aluStore(
-                  cpu,
-                  insn,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                  4,
-                  gpr[insn.src] + insn.imm,
-                );
-                break;
-              case Op.Lea16:
-                r16[insn.dst] =
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask;
-                break;
-              case Op.Lea32:
-                gpr[insn.dst] =
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask;
-                break;
-              case Op.Jo:
-                if ((lazy[AUX] ^ (lazy[AUX] << 1)) < 0) break taken;
-                break;
-              case Op.Jno:
-                if ((lazy[AUX] ^ (lazy[AUX] << 1)) >= 0) break taken;
-                break;
-              case Op.Jb:
-                if (lazy[AUX] < 0) break taken;
-                break;
-              case Op.Jae:
-                if (lazy[AUX] >= 0) break taken;
-                break;
-              case Op.Je:
-                if (lazy[RESULT] === 0) break taken;
-                break;
-              case Op.Jne:
-                if (lazy[RESULT] !== 0) break taken;
-                break;
-              case Op.Jbe:
-                if (lazy[AUX] < 0 || lazy[RESULT] === 0) break taken;
-                break;
-              case Op.Ja:
-                if (lazy[AUX] >= 0 && lazy[RESULT] !== 0) break taken;
-                break;
-              case Op.Js:
-                if ((lazy[RESULT] ^ (lazy[AUX] << 31)) < 0) break taken;
-                break;
-              case Op.Jns:
-                if ((lazy[RESULT] ^ (lazy[AUX] << 31)) >= 0) break taken;
-                break;
-              case Op.Jp:
-                if (getPf(lazy) !== 0) break taken;
-                break;
-              case Op.Jnp:
-                if (getPf(lazy) === 0) break taken;
-                break;
-              case Op.Jl:
-                if ((lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) < 0) break taken;
-                break;
-              case Op.Jge:
-                if ((lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) >= 0) break taken;
-                break;
-              case Op.Jle:
-                if (
-                  lazy[RESULT] === 0 ||
-                  (lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) < 0
-                )
-                  break taken;
-                break;
-              case Op.Jg:
-                if (
-                  lazy[RESULT] !== 0 &&
-                  (lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) >= 0
-                )
-                  break taken;
-                break;
-              case Op.Jmp:
-                break taken;
-              case Op.Loop: {
-                // Count ← Count − 1 (CX or ECX by address size); jump when it is not 0.
-                const count = (gpr[ECX] - 1) & insn.addrMask;
-                if (count !== 0 && (((eip + insn.disp) & insn.imm2) ^ INT_MIN) >= codeBound) {
-                  raise(cpu, GP_VECTOR, 0);
-                  break;
-                }
-                gpr[ECX] = (gpr[ECX] & ~insn.addrMask) | count;
-                if (count !== 0) break taken;
-                break;
-              }
-              case Op.Call: {
-                const target = (eip + insn.disp) & insn.imm2;
-                if ((target ^ INT_MIN) >= codeBound) {
-                  raise(cpu, GP_VECTOR, 0);
-                  break;
-                }
-                push(cpu, insn.opSize, (eip + insn.len) | 0);
-                if (cpu.fault !== FAULT_NONE) break;
-                eip = target;
-                continue;
-              }
-              case Op.Ret: {
-                const target = peek(cpu, insn.opSize, 0) | 0;
-                if (cpu.fault !== FAULT_NONE) break;
-                if ((target ^ INT_MIN) >= codeBound) {
-                  raise(cpu, GP_VECTOR, 0);
-                  break;
-                }
-                drop(cpu, insn.opSize);
-                eip = target;
-                continue;
-              }
-              case Op.Push16:
-                push(cpu, 2, r16[insn.dst]);
-                break;
-              case Op.Push32:
-                push(cpu, 4, gpr[insn.dst]);
-                break;
-              case Op.Pop16: {
-                const v = pop(cpu, 2);
-                if (cpu.fault === FAULT_NONE) r16[insn.dst] = v;
-                break;
-              }
-              case Op.Pop32: {
-                const v = pop(cpu, 4);
-                if (cpu.fault === FAULT_NONE) gpr[insn.dst] = v;
-                break;
-              }
-              case Op.Shl32: {
-                // CF ← last bit shifted out; OF ← MSB(DEST) XOR CF (count 1)
-                const count = (r8[insn.src] + insn.imm) & 31;
-                if (count !== 0) {
-                  const a = gpr[insn.dst];
-                  const r = a << count;
-                  const cf = (a >>> (32 - count)) & 1;
-                  gpr[insn.dst] = r;
-                  lazy[RESULT] = r;
-                  lazy[AUX] = (cf << 31) | ((r >>> 1) & CARRY_IN);
-                }
-                break;
-              }
-              case Op.Shr32: {
-                // OF ← MSB(tempDEST) (count 1)
-                const count = (r8[insn.src] + insn.imm) & 31;
-                if (count !== 0) {
-                  const a = gpr[insn.dst];
-                  const r = a >>> count;
-                  const cf = (a >>> (count - 1)) & 1;
-                  gpr[insn.dst] = r;
-                  lazy[RESULT] = r;
-                  lazy[AUX] = (cf << 31) | ((cf ^ (((r ^ (r << 1)) >>> 31) & 1)) << 30);
-                }
-                break;
-              }
-              case Op.Sar32: {
-                // OF ← 0
-                const count = (r8[insn.src] + insn.imm) & 31;
-                if (count !== 0) {
-                  const a = gpr[insn.dst];
-                  const r = a >> count;
-                  const cf = (a >> (count - 1)) & 1;
-                  gpr[insn.dst] = r;
-                  lazy[RESULT] = r;
-                  lazy[AUX] = (cf << 31) | (cf << 30);
-                }
-                break;
-              }
-              case Op.Nop:
-                break;
-              case Op.MovzxLoad8: {
-                const v = load8(
-                  cpu,
-                  insn.seg,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                );
-                if (cpu.fault !== FAULT_NONE) break;
-                if (insn.size === 4) gpr[insn.dst] = v;
-                else r16[insn.dst] = v;
-                break;
-              }
-              case Op.MovzxReg8:
-                if (insn.size === 4) gpr[insn.dst] = r8[insn.src];
-                else r16[insn.dst] = r8[insn.src];
-                break;
-              case Op.Generated: {
-                cpu.eip = eip;
-                left = enterGenerated(cpu, left + 1) | 0;
-                eip = cpu.eip | 0;
-                if (cpu.fault !== FAULT_NONE) break;
-                if (cpu.generatedYield !== 0) {
-                  cpu.generatedYield = 0;
-                  start = (start - left) | 0;
-                  left = 0;
-                  break run;
-                }
-                if (cpu.attention !== 0) break run;
-                continue;
-              }
-              case Op.PortIo: {
-                cpu.eip = eip;
-                const exit = portIoExit(cpu, insn, (shadow | (oneShot & X86_EFLAGS_TF)) === 0 ? left + 1 : 0);
-                if (exit === NO_EXIT) break;
-                if (exit === INLINE_IO) {
-                  const result = cpu.inlineResult | 0;
-                  if (result >= INLINE_REPEAT) left = (left + 1 - cpu.inlineTicks) | 0;
-                  else eip = (eip + insn.len) | 0;
-                  if (result === INLINE_DONE || result === INLINE_REPEAT) continue;
-                  // Nothing is left of the budget: KVM_RUN looks at what is due.
-                  start = (start - left) | 0;
-                  left = 0;
-                  break run;
-                }
-                if (exit === NATIVE_REPEAT) {
-                  if (cpu.attention !== 0) break run;
-                  continue;
-                }
-                if (single) {
-                  cpu.interruptShadow = shadow;
-                  cpu.sysFlags |= oneShot & X86_EFLAGS_RF;
-                }
-                return leave(cpu, eip, start - left - 1, exit);
-              }
-              default: {
-                cpu.eip = eip;
-                cpu.budgetLeft = left - stop;
-                cpu.retired = start - left;
-                const status = COLD_TABLE[insn.op](cpu, insn);
-                left = (cpu.budgetLeft + stop) | 0;
-                if (cpu.fault !== FAULT_NONE) break;
-                if (status !== COLD_NEXT) {
-                  if (status === COLD_EXIT) {
-                    if (single) {
-                      cpu.interruptShadow = shadow;
-                      cpu.sysFlags |= oneShot & X86_EFLAGS_RF;
-                    }
-                    return leave(cpu, eip, start - left - 1, cpu.exitReason);
-                  }
-                  if (status === COLD_REPEAT) {
-                    if (cpu.attention !== 0) break run;
-                    continue;
-                  }
-                  // COLD_JUMP or COLD_EVENT
-                  completed = status !== COLD_EVENT;
-                  eip = cpu.eip | 0;
-                  winLen = 0;
-                  codeBound = segBound[(SEG_CS << 3) | 3];
-                  if (cpu.attention !== 0) break run;
-                  continue;
-                }
-                eip = (eip + insn.len) | 0;
-                if (cpu.attention !== 0) break run;
-                continue;
-              }
-            }
-            if (cpu.fault === FAULT_NONE) {
+      left = (left - 1) | 0;
+      if (insn !== null) {
+        taken: {
+          switch (insn.op | 0) {
+            case Op.Add8: {
+              // DEST ← DEST + SRC
+              const a = r8[insn.dst];
+              const b = r8[insn.src] + insn.imm;
+              const r = (a + b) | 0;
+              r8[insn.dst] = r;
+              lazy[RESULT] = (r << 24) >> 24;
+              const c = (a & b) | ((a | b) & ~r);
+              lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
               eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Add16: {
+              const a = r16[insn.dst];
+              const b = r16[insn.src] + insn.imm;
+              const r = (a + b) | 0;
+              r16[insn.dst] = r;
+              lazy[RESULT] = (r << 16) >> 16;
+              const c = (a & b) | ((a | b) & ~r);
+              lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Add32: {
+              const a = gpr[insn.dst];
+              const b = (gpr[insn.src] + insn.imm) | 0;
+              const r = (a + b) | 0;
+              gpr[insn.dst] = r;
+              lazy[RESULT] = r;
+              lazy[AUX] = ((a & b) | ((a | b) & ~r)) & AUX_KEEP;
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Or8: {
+              // DEST ← DEST OR SRC; CF, OF ← 0
+              const a = r8[insn.dst];
+              const b = r8[insn.src] + insn.imm;
+              const r = a | b;
+              r8[insn.dst] = r;
+              lazy[RESULT] = (r << 24) >> 24;
+              lazy[AUX] = 0;
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Or16: {
+              const a = r16[insn.dst];
+              const b = r16[insn.src] + insn.imm;
+              const r = a | b;
+              r16[insn.dst] = r;
+              lazy[RESULT] = (r << 16) >> 16;
+              lazy[AUX] = 0;
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Or32: {
+              const a = gpr[insn.dst];
+              const b = (gpr[insn.src] + insn.imm) | 0;
+              const r = a | b;
+              gpr[insn.dst] = r;
+              lazy[RESULT] = r;
+              lazy[AUX] = 0;
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Adc8: {
+              // DEST ← DEST + SRC + CF
+              const a = r8[insn.dst];
+              const b = r8[insn.src] + insn.imm;
+              const r = (a + b + (lazy[AUX] >>> 31)) | 0;
+              r8[insn.dst] = r;
+              lazy[RESULT] = (r << 24) >> 24;
+              const c = (a & b) | ((a | b) & ~r);
+              lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Adc16: {
+              const a = r16[insn.dst];
+              const b = r16[insn.src] + insn.imm;
+              const r = (a + b + (lazy[AUX] >>> 31)) | 0;
+              r16[insn.dst] = r;
+              lazy[RESULT] = (r << 16) >> 16;
+              const c = (a & b) | ((a | b) & ~r);
+              lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Adc32: {
+              const a = gpr[insn.dst];
+              const b = (gpr[insn.src] + insn.imm) | 0;
+              const r = (a + b + (lazy[AUX] >>> 31)) | 0;
+              gpr[insn.dst] = r;
+              lazy[RESULT] = r;
+              lazy[AUX] = ((a & b) | ((a | b) & ~r)) & AUX_KEEP;
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Sbb8: {
+              // DEST ← DEST − (SRC + CF)
+              const a = r8[insn.dst];
+              const b = r8[insn.src] + insn.imm;
+              const r = (a - b - (lazy[AUX] >>> 31)) | 0;
+              r8[insn.dst] = r;
+              lazy[RESULT] = (r << 24) >> 24;
+              const c = (~a & b) | ((~a | b) & r);
+              lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Sbb16: {
+              const a = r16[insn.dst];
+              const b = r16[insn.src] + insn.imm;
+              const r = (a - b - (lazy[AUX] >>> 31)) | 0;
+              r16[insn.dst] = r;
+              lazy[RESULT] = (r << 16) >> 16;
+              const c = (~a & b) | ((~a | b) & r);
+              lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Sbb32: {
+              const a = gpr[insn.dst];
+              const b = (gpr[insn.src] + insn.imm) | 0;
+              const r = (a - b - (lazy[AUX] >>> 31)) | 0;
+              gpr[insn.dst] = r;
+              lazy[RESULT] = r;
+              lazy[AUX] = ((~a & b) | ((~a | b) & r)) & AUX_KEEP;
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.And8: {
+              // DEST ← DEST AND SRC; CF, OF ← 0
+              const a = r8[insn.dst];
+              const b = r8[insn.src] + insn.imm;
+              const r = a & b;
+              r8[insn.dst] = r;
+              lazy[RESULT] = (r << 24) >> 24;
+              lazy[AUX] = 0;
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.And16: {
+              const a = r16[insn.dst];
+              const b = r16[insn.src] + insn.imm;
+              const r = a & b;
+              r16[insn.dst] = r;
+              lazy[RESULT] = (r << 16) >> 16;
+              lazy[AUX] = 0;
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.And32: {
+              const a = gpr[insn.dst];
+              const b = (gpr[insn.src] + insn.imm) | 0;
+              const r = a & b;
+              gpr[insn.dst] = r;
+              lazy[RESULT] = r;
+              lazy[AUX] = 0;
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Sub8: {
+              // DEST ← DEST − SRC
+              const a = r8[insn.dst];
+              const b = r8[insn.src] + insn.imm;
+              const r = (a - b) | 0;
+              r8[insn.dst] = r;
+              lazy[RESULT] = (r << 24) >> 24;
+              const c = (~a & b) | ((~a | b) & r);
+              lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Sub16: {
+              const a = r16[insn.dst];
+              const b = r16[insn.src] + insn.imm;
+              const r = (a - b) | 0;
+              r16[insn.dst] = r;
+              lazy[RESULT] = (r << 16) >> 16;
+              const c = (~a & b) | ((~a | b) & r);
+              lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Sub32: {
+              const a = gpr[insn.dst];
+              const b = (gpr[insn.src] + insn.imm) | 0;
+              const r = (a - b) | 0;
+              gpr[insn.dst] = r;
+              lazy[RESULT] = r;
+              lazy[AUX] = ((~a & b) | ((~a | b) & r)) & AUX_KEEP;
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Xor8: {
+              // DEST ← DEST XOR SRC; CF, OF ← 0
+              const a = r8[insn.dst];
+              const b = r8[insn.src] + insn.imm;
+              const r = a ^ b;
+              r8[insn.dst] = r;
+              lazy[RESULT] = (r << 24) >> 24;
+              lazy[AUX] = 0;
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Xor16: {
+              const a = r16[insn.dst];
+              const b = r16[insn.src] + insn.imm;
+              const r = a ^ b;
+              r16[insn.dst] = r;
+              lazy[RESULT] = (r << 16) >> 16;
+              lazy[AUX] = 0;
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Xor32: {
+              const a = gpr[insn.dst];
+              const b = (gpr[insn.src] + insn.imm) | 0;
+              const r = a ^ b;
+              gpr[insn.dst] = r;
+              lazy[RESULT] = r;
+              lazy[AUX] = 0;
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Cmp8: {
+              // temp ← DEST − SRC
+              const a = r8[insn.dst];
+              const b = r8[insn.src] + insn.imm;
+              const r = (a - b) | 0;
+              lazy[RESULT] = (r << 24) >> 24;
+              const c = (~a & b) | ((~a | b) & r);
+              lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Cmp16: {
+              const a = r16[insn.dst];
+              const b = r16[insn.src] + insn.imm;
+              const r = (a - b) | 0;
+              lazy[RESULT] = (r << 16) >> 16;
+              const c = (~a & b) | ((~a | b) & r);
+              lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Cmp32: {
+              const a = gpr[insn.dst];
+              const b = (gpr[insn.src] + insn.imm) | 0;
+              const r = (a - b) | 0;
+              lazy[RESULT] = r;
+              lazy[AUX] = ((~a & b) | ((~a | b) & r)) & AUX_KEEP;
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Test8: {
+              // temp ← DEST AND SRC; CF, OF ← 0
+              const a = r8[insn.dst];
+              const b = r8[insn.src] + insn.imm;
+              const r = a & b;
+              lazy[RESULT] = (r << 24) >> 24;
+              lazy[AUX] = 0;
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Test16: {
+              const a = r16[insn.dst];
+              const b = r16[insn.src] + insn.imm;
+              const r = a & b;
+              lazy[RESULT] = (r << 16) >> 16;
+              lazy[AUX] = 0;
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Test32: {
+              const a = gpr[insn.dst];
+              const b = (gpr[insn.src] + insn.imm) | 0;
+              const r = a & b;
+              lazy[RESULT] = r;
+              lazy[AUX] = 0;
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Mov8:
+              r8[insn.dst] = r8[insn.src] + insn.imm;
+              eip = (eip + insn.len) | 0;
+              continue;
+            case Op.Mov16:
+              r16[insn.dst] = r16[insn.src] + insn.imm;
+              eip = (eip + insn.len) | 0;
+              continue;
+            case Op.Mov32:
+              gpr[insn.dst] = gpr[insn.src] + insn.imm;
+              eip = (eip + insn.len) | 0;
+              continue;
+            case Op.Inc8: {
+              // DEST ← DEST + 1; CF unchanged
+              const r = ((r8[insn.dst] + 1) << 24) >> 24;
+              r8[insn.dst] = r;
+              const cf = lazy[AUX] & INT_MIN;
+              lazy[RESULT] = r;
+              lazy[AUX] = cf | ((cf >>> 1) ^ (r === -0x80 ? CARRY_IN : 0)) | ((r & 15) === 0 ? AUX_AF : 0);
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Inc16: {
+              const r = ((r16[insn.dst] + 1) << 16) >> 16;
+              r16[insn.dst] = r;
+              const cf = lazy[AUX] & INT_MIN;
+              lazy[RESULT] = r;
+              lazy[AUX] = cf | ((cf >>> 1) ^ (r === -0x8000 ? CARRY_IN : 0)) | ((r & 15) === 0 ? AUX_AF : 0);
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Inc32: {
+              const r = (gpr[insn.dst] + 1) | 0;
+              gpr[insn.dst] = r;
+              const cf = lazy[AUX] & INT_MIN;
+              lazy[RESULT] = r;
+              lazy[AUX] = cf | ((cf >>> 1) ^ (r === INT_MIN ? CARRY_IN : 0)) | ((r & 15) === 0 ? AUX_AF : 0);
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Dec8: {
+              // DEST ← DEST − 1; CF unchanged
+              const r = ((r8[insn.dst] - 1) << 24) >> 24;
+              r8[insn.dst] = r;
+              const cf = lazy[AUX] & INT_MIN;
+              lazy[RESULT] = r;
+              lazy[AUX] = cf | ((cf >>> 1) ^ (r === 0x7f ? CARRY_IN : 0)) | ((r & 15) === 15 ? AUX_AF : 0);
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Dec16: {
+              const r = ((r16[insn.dst] - 1) << 16) >> 16;
+              r16[insn.dst] = r;
+              const cf = lazy[AUX] & INT_MIN;
+              lazy[RESULT] = r;
+              lazy[AUX] = cf | ((cf >>> 1) ^ (r === 0x7fff ? CARRY_IN : 0)) | ((r & 15) === 15 ? AUX_AF : 0);
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Dec32: {
+              const r = (gpr[insn.dst] - 1) | 0;
+              gpr[insn.dst] = r;
+              const cf = lazy[AUX] & INT_MIN;
+              lazy[RESULT] = r;
+              lazy[AUX] = cf | ((cf >>> 1) ^ (r === INT_MAX ? CARRY_IN : 0)) | ((r & 15) === 15 ? AUX_AF : 0);
+              eip = (eip + insn.len) | 0;
+              continue;
+            }
+            case Op.Load8: {
+              const v = load8(
+                cpu,
+                insn.seg,
+                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+              );
+              if (cpu.fault === FAULT_NONE) r8[insn.dst] = v;
+              break;
+            }
+            case Op.Load16: {
+              const v = load16(
+                cpu,
+                insn.seg,
+                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+              );
+              if (cpu.fault === FAULT_NONE) r16[insn.dst] = v;
+              break;
+            }
+            case Op.Load32: {
+              const v = load32(
+                cpu,
+                insn.seg,
+                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+              );
+              if (cpu.fault === FAULT_NONE) gpr[insn.dst] = v;
+              break;
+            }
+            case Op.Store8:
+              store8(
+                cpu,
+                insn.seg,
+                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                r8[insn.src] + insn.imm,
+              );
+              break;
+            case Op.Store16:
+              store16(
+                cpu,
+                insn.seg,
+                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                r16[insn.src] + insn.imm,
+              );
+              break;
+            case Op.Store32:
+              store32(
+                cpu,
+                insn.seg,
+                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                gpr[insn.src] + insn.imm,
+              );
+              break;
+            case Op.AluLoad8: {
+              const b = load8(
+                cpu,
+                insn.seg,
+                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+              );
+              if (cpu.fault !== FAULT_NONE) break;
+              const r = alu(lazy, insn.sub, r8[insn.dst], b, 1);
+              if (insn.sub < ALU_CMP) r8[insn.dst] = r;
+              break;
+            }
+            case Op.AluLoad16: {
+              const b = load16(
+                cpu,
+                insn.seg,
+                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+              );
+              if (cpu.fault !== FAULT_NONE) break;
+              const r = alu(lazy, insn.sub, r16[insn.dst], b, 2);
+              if (insn.sub < ALU_CMP) r16[insn.dst] = r;
+              break;
+            }
+            case Op.AluLoad32: {
+              const b = load32(
+                cpu,
+                insn.seg,
+                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+              );
+              if (cpu.fault !== FAULT_NONE) break;
+              const r = alu(lazy, insn.sub, gpr[insn.dst], b, 4);
+              if (insn.sub < ALU_CMP) gpr[insn.dst] = r;
+              break;
+            }
+            case Op.AluStore8:
+              aluStore(
+                cpu,
+                insn,
+                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                1,
+                r8[insn.src] + insn.imm,
+              );
+              break;
+            case Op.AluStore16:
+              aluStore(
+                cpu,
+                insn,
+                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                2,
+                r16[insn.src] + insn.imm,
+              );
+              break;
+            case Op.AluStore32:
+              aluStore(
+                cpu,
+                insn,
+                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                4,
+                gpr[insn.src] + insn.imm,
+              );
+              break;
+            case Op.Lea16:
+              r16[insn.dst] = (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask;
+              break;
+            case Op.Lea32:
+              gpr[insn.dst] = (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask;
+              break;
+            case Op.Jo:
+              if ((lazy[AUX] ^ (lazy[AUX] << 1)) < 0) break taken;
+              break;
+            case Op.Jno:
+              if ((lazy[AUX] ^ (lazy[AUX] << 1)) >= 0) break taken;
+              break;
+            case Op.Jb:
+              if (lazy[AUX] < 0) break taken;
+              break;
+            case Op.Jae:
+              if (lazy[AUX] >= 0) break taken;
+              break;
+            case Op.Je:
+              if (lazy[RESULT] === 0) break taken;
+              break;
+            case Op.Jne:
+              if (lazy[RESULT] !== 0) break taken;
+              break;
+            case Op.Jbe:
+              if (lazy[AUX] < 0 || lazy[RESULT] === 0) break taken;
+              break;
+            case Op.Ja:
+              if (lazy[AUX] >= 0 && lazy[RESULT] !== 0) break taken;
+              break;
+            case Op.Js:
+              if ((lazy[RESULT] ^ (lazy[AUX] << 31)) < 0) break taken;
+              break;
+            case Op.Jns:
+              if ((lazy[RESULT] ^ (lazy[AUX] << 31)) >= 0) break taken;
+              break;
+            case Op.Jp:
+              if (getPf(lazy) !== 0) break taken;
+              break;
+            case Op.Jnp:
+              if (getPf(lazy) === 0) break taken;
+              break;
+            case Op.Jl:
+              if ((lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) < 0) break taken;
+              break;
+            case Op.Jge:
+              if ((lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) >= 0) break taken;
+              break;
+            case Op.Jle:
+              if (lazy[RESULT] === 0 || (lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) < 0)
+                break taken;
+              break;
+            case Op.Jg:
+              if (
+                lazy[RESULT] !== 0 &&
+                (lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) >= 0
+              )
+                break taken;
+              break;
+            case Op.Jmp:
+              break taken;
+            case Op.Loop: {
+              // Count ← Count − 1 (CX or ECX by address size); jump when it is not 0.
+              const count = (gpr[ECX] - 1) & insn.addrMask;
+              if (count !== 0 && (((eip + insn.disp) & insn.imm2) ^ INT_MIN) >= codeBound) {
+                raise(cpu, GP_VECTOR, 0);
+                break;
+              }
+              gpr[ECX] = (gpr[ECX] & ~insn.addrMask) | count;
+              if (count !== 0) break taken;
+              break;
+            }
+            case Op.Call: {
+              const target = (eip + insn.disp) & insn.imm2;
+              if ((target ^ INT_MIN) >= codeBound) {
+                raise(cpu, GP_VECTOR, 0);
+                break;
+              }
+              push(cpu, insn.opSize, (eip + insn.len) | 0);
+              if (cpu.fault !== FAULT_NONE) break;
+              eip = target;
+              continue;
+            }
+            case Op.Ret: {
+              const target = peek(cpu, insn.opSize, 0) | 0;
+              if (cpu.fault !== FAULT_NONE) break;
+              if ((target ^ INT_MIN) >= codeBound) {
+                raise(cpu, GP_VECTOR, 0);
+                break;
+              }
+              drop(cpu, insn.opSize);
+              eip = target;
+              continue;
+            }
+            case Op.Push16:
+              push(cpu, 2, r16[insn.dst]);
+              break;
+            case Op.Push32:
+              push(cpu, 4, gpr[insn.dst]);
+              break;
+            case Op.Pop16: {
+              const v = pop(cpu, 2);
+              if (cpu.fault === FAULT_NONE) r16[insn.dst] = v;
+              break;
+            }
+            case Op.Pop32: {
+              const v = pop(cpu, 4);
+              if (cpu.fault === FAULT_NONE) gpr[insn.dst] = v;
+              break;
+            }
+            case Op.Shl32: {
+              // CF ← last bit shifted out; OF ← MSB(DEST) XOR CF (count 1)
+              const count = (r8[insn.src] + insn.imm) & 31;
+              if (count !== 0) {
+                const a = gpr[insn.dst];
+                const r = a << count;
+                const cf = (a >>> (32 - count)) & 1;
+                gpr[insn.dst] = r;
+                lazy[RESULT] = r;
+                lazy[AUX] = (cf << 31) | ((r >>> 1) & CARRY_IN);
+              }
+              break;
+            }
+            case Op.Shr32: {
+              // OF ← MSB(tempDEST) (count 1)
+              const count = (r8[insn.src] + insn.imm) & 31;
+              if (count !== 0) {
+                const a = gpr[insn.dst];
+                const r = a >>> count;
+                const cf = (a >>> (count - 1)) & 1;
+                gpr[insn.dst] = r;
+                lazy[RESULT] = r;
+                lazy[AUX] = (cf << 31) | ((cf ^ (((r ^ (r << 1)) >>> 31) & 1)) << 30);
+              }
+              break;
+            }
+            case Op.Sar32: {
+              // OF ← 0
+              const count = (r8[insn.src] + insn.imm) & 31;
+              if (count !== 0) {
+                const a = gpr[insn.dst];
+                const r = a >> count;
+                const cf = (a >> (count - 1)) & 1;
+                gpr[insn.dst] = r;
+                lazy[RESULT] = r;
+                lazy[AUX] = (cf << 31) | (cf << 30);
+              }
+              break;
+            }
+            case Op.Nop:
+              break;
+            case Op.MovzxLoad8: {
+              const v = load8(
+                cpu,
+                insn.seg,
+                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+              );
+              if (cpu.fault !== FAULT_NONE) break;
+              if (insn.size === 4) gpr[insn.dst] = v;
+              else r16[insn.dst] = v;
+              break;
+            }
+            case Op.MovzxReg8:
+              if (insn.size === 4) gpr[insn.dst] = r8[insn.src];
+              else r16[insn.dst] = r8[insn.src];
+              break;
+            case Op.Generated: {
+              cpu.eip = eip;
+              left = enterGenerated(cpu, left + 1) | 0;
+              eip = cpu.eip | 0;
+              if (cpu.fault !== FAULT_NONE) break;
+              if (cpu.generatedYield !== 0) {
+                cpu.generatedYield = 0;
+                start = (start - left) | 0;
+                left = 0;
+                break run;
+              }
+              if (cpu.attention !== 0) break run;
+              continue;
+            }
+            case Op.PortIo: {
+              cpu.eip = eip;
+              const exit = portIoExit(cpu, insn, (shadow | (oneShot & X86_EFLAGS_TF)) === 0 ? left + 1 : 0);
+              if (exit === NO_EXIT) break;
+              if (exit === INLINE_IO) {
+                const result = cpu.inlineResult | 0;
+                if (result >= INLINE_REPEAT) left = (left + 1 - cpu.inlineTicks) | 0;
+                else eip = (eip + insn.len) | 0;
+                if (result === INLINE_DONE || result === INLINE_REPEAT) continue;
+                // Nothing is left of the budget: KVM_RUN looks at what is due.
+                start = (start - left) | 0;
+                left = 0;
+                break run;
+              }
+              if (exit === NATIVE_REPEAT) {
+                if (cpu.attention !== 0) break run;
+                continue;
+              }
+              if (single) {
+                cpu.interruptShadow = shadow;
+                cpu.sysFlags |= oneShot & X86_EFLAGS_RF;
+              }
+              return leave(cpu, eip, start - left - 1, exit);
+            }
+            default: {
+              cpu.eip = eip;
+              cpu.budgetLeft = left - stop;
+              cpu.retired = start - left;
+              const status = COLD_TABLE[insn.op](cpu, insn);
+              left = (cpu.budgetLeft + stop) | 0;
+              if (cpu.fault !== FAULT_NONE) break;
+              if (status !== COLD_NEXT) {
+                if (status === COLD_EXIT) {
+                  if (single) {
+                    cpu.interruptShadow = shadow;
+                    cpu.sysFlags |= oneShot & X86_EFLAGS_RF;
+                  }
+                  return leave(cpu, eip, start - left - 1, cpu.exitReason);
+                }
+                if (status === COLD_REPEAT) {
+                  if (cpu.attention !== 0) break run;
+                  continue;
+                }
+                // COLD_JUMP or COLD_EVENT
+                completed = status !== COLD_EVENT;
+                eip = cpu.eip | 0;
+                winLen = 0;
+                codeBound = segBound[(SEG_CS << 3) | 3];
+                if (cpu.attention !== 0) break run;
+                continue;
+              }
+              eip = (eip + insn.len) | 0;
+              if (cpu.attention !== 0) break run;
               continue;
             }
           }
           if (cpu.fault === FAULT_NONE) {
-            const target = (eip + insn.disp) & insn.imm2;
-            if ((target ^ INT_MIN) < codeBound) {
-              eip = target;
-              continue;
-            }
-            raise(cpu, GP_VECTOR, 0);
+            eip = (eip + insn.len) | 0;
+            continue;
           }
         }
-
-        // A fault, in the fetch or in the instruction. It counts as a tick, so that a guest that only faults ends too.
-        cpu.eip = eip;
-        if (single) cpu.sysFlags |= oneShot & X86_EFLAGS_RF;
-        if ((cpu.fault & FAULT_EXCEPTION) === 0) {
-          if (single) cpu.interruptShadow = shadow;
-          completed = false;
-          // Nothing was fetched, no tick has passed: boundary() has a trap to deliver. (A trap whose own delivery meets a
-          // breakpoint takes a tick each time, so that it ends.)
-          if (cpu.fault === FAULT_TRAP && cpu.debug.isDelivery === 0) left = (left + 1) | 0;
-          // FAULT_INTERNAL: boundary() leaves with it.
-          if (cpu.fault !== FAULT_MMIO) break;
-          cpu.fault = FAULT_NONE;
-          return leave(cpu, eip, start - left - 1, EXIT_REASON_EPT_VIOLATION);
+        if (cpu.fault === FAULT_NONE) {
+          const target = (eip + insn.disp) & insn.imm2;
+          if ((target ^ INT_MIN) < codeBound) {
+            eip = target;
+            continue;
+          }
+          raise(cpu, GP_VECTOR, 0);
         }
-        completed = false;
-        deliverFault(cpu);
-        eip = cpu.eip | 0;
-        if (cpu.activityState === ACTIVITY_SHUTDOWN)
-          return leave(cpu, eip, start - left, EXIT_REASON_TRIPLE_FAULT);
-        break;
       }
+
+      // A fault, in the fetch or in the instruction. It counts as a tick, so that a guest that only faults ends too.
       cpu.eip = eip;
-      if (single) {
-        // The same shadow twice in a row holds nothing back again (KVM: toggle_interruptibility).
-        cpu.interruptShadow &= ~shadow;
-        // No trap after a load of SS: the one after the next instruction stands for both.
-        const isTrap = completed && (cpu.interruptShadow & KVM_X86_SHADOW_INT_MOV_SS) === 0;
-        if (isTrap && (oneShot & X86_EFLAGS_TF) !== 0) cpu.pendingDebugTrap |= DR6_BS;
+      if (single) cpu.sysFlags |= oneShot & X86_EFLAGS_RF;
+      if ((cpu.fault & FAULT_EXCEPTION) === 0) {
+        if (single) cpu.interruptShadow = shadow;
+        completed = false;
+        // Nothing was fetched, no tick has passed: boundary() has a trap to deliver. (A trap whose own delivery meets a
+        // breakpoint takes a tick each time, so that it ends.)
+        if (cpu.fault === FAULT_TRAP && cpu.debug.isDelivery === 0) left = (left + 1) | 0;
+        // FAULT_INTERNAL: boundary() leaves with it.
+        if (cpu.fault !== FAULT_MMIO) break;
+        cpu.fault = FAULT_NONE;
+        return leave(cpu, eip, start - left - 1, EXIT_REASON_EPT_VIOLATION);
       }
+      completed = false;
+      deliverFault(cpu);
+      eip = cpu.eip | 0;
+      if (cpu.activityState === ACTIVITY_SHUTDOWN)
+        return leave(cpu, eip, start - left, EXIT_REASON_TRIPLE_FAULT);
+      break;
+    }
+    cpu.eip = eip;
+    if (single) {
+      // The same shadow twice in a row holds nothing back again (KVM: toggle_interruptibility).
+      cpu.interruptShadow &= ~shadow;
+      // No trap after a load of SS: the one after the next instruction stands for both.
+      const isTrap = completed && (cpu.interruptShadow & KVM_X86_SHADOW_INT_MOV_SS) === 0;
+      if (isTrap && (oneShot & X86_EFLAGS_TF) !== 0) cpu.pendingDebugTrap |= DR6_BS;
+    }
+    cpu.segmentStart = start;
+    cpu.segmentLeft = left;
+    return NO_EXIT;
+  }
+
+  return function runGuest(budget: number): number {
+    const start = budget > MAX_BUDGET ? MAX_BUDGET : budget | 0;
+    cpu.startBudget = start;
+    cpu.segmentStart = start;
+    cpu.segmentLeft = start;
+    // FAULT_INTERNAL of an event injected from outside stays: boundary() leaves with it.
+    if (cpu.fault !== FAULT_INTERNAL) cpu.fault = FAULT_NONE;
+    for (;;) {
+      cpu.attention = 0;
+      let reason = cpu.oneInstruction === 0 ? boundary(cpu) : NO_EXIT;
+      if (reason === NO_EXIT && cpu.segmentLeft <= 0) reason = EXIT_REASON_PREEMPTION_TIMER;
+      if (reason !== NO_EXIT) return leave(cpu, cpu.eip, cpu.segmentStart - cpu.segmentLeft, reason);
+      reason = runSegment();
+      if (reason !== NO_EXIT) return reason;
     }
   };
 }

@@ -14,6 +14,8 @@ import {
   IO_QUAL_IN,
   IO_QUAL_PORT_SHIFT,
   IO_QUAL_STRING,
+  type IoExitQualification,
+  ioQualIsIn,
   ioQualPort,
   ioQualSize,
 } from '../uapi/vmx.ts';
@@ -21,21 +23,48 @@ import { raise } from './access.ts';
 import { NO_EXIT } from './boundary.ts';
 import type { Cpu } from './cpu.ts';
 import { INLINE_EXIT, inlinePortIo } from './inline-port-io.ts';
-import { portAllowed } from './io-permission.ts';
+import { portAccessIsFree, portAllowed } from './io-permission.ts';
 import { nativePortIo } from './native-port-io.ts';
-import { DX, EDI, ESI, GP_VECTOR } from './registers.ts';
+import { DX, EAX, EDI, ESI, GP_VECTOR } from './registers.ts';
 
 /** {@link portIoExit}: no exit was needed. */
 export const INLINE_IO = -3;
 
+/** Bits of EAX that an OUT of so many bytes writes. */
+const SIZE_MASK = [0, 0xff, 0xffff, 0, -1];
+
 /**
- * Checks permission and fills the exit information; an access that an I/O bitmap lets through is made here.
+ * IN, OUT, INS or OUTS. What needs no exit and no look at a bit map is short enough for V8 to see through.
  *
  * @param remaining ticks left of this `runGuest`; 0 while each instruction must come back (a trap, a shadow).
  * @returns EXIT_REASON_IO_INSTRUCTION, NO_EXIT with #GP(0) raised or the instruction done, NATIVE_REPEAT, or INLINE_IO with
  * `cpu.inlineResult`.
  */
 export function portIoExit(cpu: Cpu, insn: Insn, remaining: number): number {
+  const io = cpu.inlineIo;
+  if (
+    io === null ||
+    remaining === 0 ||
+    (insn.ioQual & IO_QUAL_STRING) !== 0 ||
+    cpu.ioIntercept !== null ||
+    cpu.mmio !== null ||
+    cpu.debug.armed !== 0 ||
+    !portAccessIsFree(cpu)
+  )
+    return checkedPortIo(cpu, insn, remaining);
+  const { ioQual } = insn;
+  const port = (ioQual & IO_QUAL_IMM) !== 0 ? ioQualPort(ioQual) : cpu.r16[DX];
+  const size = ioQualSize(ioQual);
+  const result = ioQualIsIn(ioQual)
+    ? io.input(port, size, remaining)
+    : io.output(port, size, (cpu.gpr[EAX] & SIZE_MASK[size]) >>> 0, remaining);
+  if (result === INLINE_EXIT) return leaveForPortIo(cpu, insn, ioQual | (port << IO_QUAL_PORT_SHIFT));
+  cpu.inlineResult = result;
+  return INLINE_IO;
+}
+
+/** The same with everything that may be in the way. */
+function checkedPortIo(cpu: Cpu, insn: Insn, remaining: number): number {
   let qual = insn.ioQual;
   if ((qual & IO_QUAL_IMM) === 0) qual |= cpu.r16[DX] << IO_QUAL_PORT_SHIFT;
   const io = cpu.ioIntercept;
@@ -49,6 +78,11 @@ export function portIoExit(cpu: Cpu, insn: Insn, remaining: number): number {
     cpu.inlineResult = inlinePortIo(cpu, cpu.inlineIo, insn, qual, remaining);
     if (cpu.inlineResult !== INLINE_EXIT) return INLINE_IO;
   }
+  return leaveForPortIo(cpu, insn, qual);
+}
+
+/** Fills the exit information. */
+function leaveForPortIo(cpu: Cpu, insn: Insn, qual: IoExitQualification): number {
   cpu.exitQualification = qual;
   cpu.exitInstructionLength = insn.len;
   cpu.exitInsn = insn;

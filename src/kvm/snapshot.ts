@@ -28,7 +28,7 @@ export const CPU_FIELDS: FieldSpec = {
     ...['mem', 'cache', 'window', 'tlbs', 'space', 'tlb', 'runner', 'mmio', 'ioIntercept', 'model'],
     ...['inlineIo', 'generator'],
     // Good for one instruction or one entry only.
-    ...['budgetLeft', 'startBudget', 'inlineResult', 'inlineTicks'],
+    ...['budgetLeft', 'startBudget', 'segmentStart', 'segmentLeft', 'inlineResult', 'inlineTicks'],
   ],
   references: ['exitInsn'],
   records: ['debug', 'ioRefusal'],

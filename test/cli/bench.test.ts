@@ -26,6 +26,7 @@ describe('pio86 bench', () => {
     [['--seconds', 'long'], 2, "--seconds: 'long' is not a number from 0.001 to 60"],
     [['--seconds', '0'], 2, '--seconds: '],
     [['--clock', 'sundial'], 2, 'sundial'],
+    [['--jit', 'verify'], 2, "'verify' is invalid. Allowed choices are on, off, both"],
     [['--peer', 'vmware'], 2, "bench: 'vmware' is no peer; there are v86, qemu, bochs, kvm"],
     [['--max-slowdown', '0.5', '--baseline', 'x'], 2, "--max-slowdown: '0.5' is not a number from 1"],
     [['--max-slowdown', '1.1'], 2, '--max-slowdown: there is no --baseline to compare with'],
@@ -114,6 +115,45 @@ describe('pio86 bench', () => {
       expect(second.stderr).toMatch(
         /^pio86: bench: start:node is \d+\.\d\d times as slow as the baseline; the limit is 2\n$/,
       );
+    },
+    SLOW,
+  );
+
+  it(
+    'measures both engines side by side, and says of a row without a guest that it has none',
+    async () => {
+      const argv = ['bench', 'crc', 'start:hello', 'start:version', ...TINY];
+      const { exitCode, stdout } = await cli([...argv, '--jit', 'both', '--json']);
+      expect(exitCode).toBe(0);
+      const { jit, rows } = JSON.parse(stdout) as BenchReport;
+      expect(jit).toBe('both');
+      expect(rows.map(({ name, engine }) => [name, engine])).toEqual([
+        ['crc', 'generated'],
+        ['crc', 'interpreter'],
+        ['start:version', null],
+        ['start:hello', 'generated'],
+        ['start:hello', 'interpreter'],
+      ]);
+      const [generated, interpreted] = rows.map(({ median }) => median);
+      expect(generated).toBeGreaterThan(2 * (interpreted ?? 0));
+    },
+    SLOW,
+  );
+
+  it(
+    'refuses a limit where the baseline has no figure of this engine',
+    async () => {
+      const before = folder.path('generated.json');
+      const row = { name: 'start:hello', engine: 'generated', median: 1 };
+      writeFileSync(before, JSON.stringify({ command: 'bench', rows: [row] }));
+      const argv = ['bench', 'start:hello', ...TINY, '--jit', 'off', '--baseline', before];
+      expect((await cli(argv)).stdout).toMatch(
+        /the interpreter alone \(--jit off\)(.|\n)*│ start:hello │ interpreter │.* new │/,
+      );
+      expect(await cli([...argv, '--max-slowdown', '9'])).toMatchObject({
+        exitCode: 3,
+        stderr: `pio86: bench: --max-slowdown: ${before} has no figure of start:hello --jit off\n`,
+      });
     },
     SLOW,
   );

@@ -1,9 +1,16 @@
 /** What is measured in a process of its own (child.ts), so that V8 starts each time from nothing. */
+import type { Engine } from '../engine.ts';
 import type { RomPath } from './run-rom.ts';
 
 /** One piece of work. */
 export type Job =
-  | { readonly kind: 'rom'; readonly file: string; readonly path: RomPath; readonly devices?: number }
+  | {
+      readonly kind: 'rom';
+      readonly file: string;
+      readonly path: RomPath;
+      readonly devices: number;
+      readonly engine: Engine;
+    }
   | { readonly kind: 'lookup'; readonly devices: number; readonly seconds: number }
   | {
       readonly kind: 'snapshot' | 'restore';
@@ -11,8 +18,12 @@ export type Job =
       readonly memoryBytes: number;
       /** Pages that the guest writes between snapshot and restore. */
       readonly pages: number;
+      readonly engine: Engine;
     }
-  | { readonly kind: 'memory'; readonly file: string; readonly memoryBytes: number };
+  | { readonly kind: 'memory'; readonly file: string; readonly memoryBytes: number; readonly engine: Engine };
+
+/** The {@link Job} of a kind. */
+export type JobOf<K extends Job['kind']> = Extract<Job, { readonly kind: K }>;
 
 /** What came out. */
 export interface JobResult {

@@ -6,7 +6,7 @@ import type { Board } from '../../boards/board.ts';
 import { createKvmBoard } from '../../boards/kvm.ts';
 import { createPcBoard } from '../../boards/pc.ts';
 import { spreadOf } from '../statistics.ts';
-import type { JobResult } from './job.ts';
+import type { JobOf, JobResult } from './job.ts';
 
 const CALLS = 4_000;
 const START = 0x7c00;
@@ -26,8 +26,13 @@ const GUEST = [
   0xeb, 0xfe,                   // spin:  jmp spin
 ];
 
-function boot(kind: 'kvm' | 'pc', memoryBytes: number, pages: number): Board {
-  const board = (kind === 'pc' ? createPcBoard : createKvmBoard)({ memoryBytes });
+type ResetJob = JobOf<'snapshot' | 'restore'>;
+
+function boot({ board: name, memoryBytes, pages, engine }: ResetJob): Board {
+  const board = (name === 'pc' ? createPcBoard : createKvmBoard)({
+    memoryBytes,
+    jit: engine === 'generated',
+  });
   board.vm.memory.write(START, Uint8Array.from(GUEST));
   const sregs = board.vcpu.getSregs();
   board.vcpu.setSregs({ ...sregs, cs: { ...sregs.cs, selector: 0, base: 0 } });
@@ -36,13 +41,9 @@ function boot(kind: 'kvm' | 'pc', memoryBytes: number, pages: number): Board {
 }
 
 /** @returns the median time of one call as `wallSeconds` (and, there being no finer clock, as `cpuSeconds`). */
-export function resetSnapshot(
-  kind: 'snapshot' | 'restore',
-  boardKind: 'kvm' | 'pc',
-  memoryBytes: number,
-  pages: number,
-): JobResult {
-  const board = boot(boardKind, memoryBytes, pages);
+export function resetSnapshot(job: ResetJob): JobResult {
+  const { kind, pages } = job;
+  const board = boot(job);
   const snapshot = board.snapshot();
   const times: number[] = [];
   for (let i = 0; i < CALLS; i++) {

@@ -6,7 +6,7 @@ import { kvmIoBusRegisterDev } from '../../bus/io-bus.ts';
 import { Eventfd } from '../../kvm/eventfd.ts';
 import { KVM_EXIT_IO, KVM_IOEVENTFD_FLAG_PIO, KVM_PIO_BUS } from '../../uapi/kvm.ts';
 import { drainCoalescedRing } from '../../uapi/kvm-coalesced-ring.ts';
-import { type JobResult, timed } from './job.ts';
+import { type JobOf, type JobResult, timed } from './job.ts';
 import { SilentDevice } from './silent-device.ts';
 
 /**
@@ -60,10 +60,10 @@ function fillBus({ vm }: Board, count: number): void {
   }
 }
 
-/** Runs the ROM in `file` from reset to its write to the exit port. */
-export function runRom(file: string, path: RomPath, devices = 0): JobResult {
+/** Runs a ROM from reset to its write to the exit port. */
+export function runRom({ file, path, devices, engine }: JobOf<'rom'>): JobResult {
   const rom = readFileSync(file);
-  const board = createKvmBoard({ forceEmulation: path === 'force-emulation' });
+  const board = createKvmBoard({ forceEmulation: path === 'force-emulation', jit: engine === 'generated' });
   board.addRom(rom, ROM_LOW);
   board.addRom(rom, ROM_HIGH);
   board.reset();

@@ -1,7 +1,8 @@
 /** v86, the x86 emulator on npm, in a process of its own (v86-child.ts). */
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { BenchFailure } from '../bench-failure.ts';
 import { type BenchHost, lastLine } from '../bench-host.ts';
 import { runProcess } from '../run-process.ts';
@@ -9,7 +10,7 @@ import type { Peer } from './peer.ts';
 
 function entryPoint(): string {
   try {
-    return import.meta.resolve('v86');
+    return pathToFileURL(createRequire(import.meta.url).resolve('v86')).href;
   } catch {
     throw new BenchFailure('the npm package v86 is not installed');
   }

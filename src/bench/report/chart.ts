@@ -1,9 +1,9 @@
 /**
- * The rates of a report as bars on a logarithmic axis, an SVG document: a block for each benchmark, a bar for pio86 and
- * each peer, its length the median and the thin line through its end the smallest and the largest sample.
+ * The rates of a report as bars on a logarithmic axis, an SVG document: a block for each benchmark, a bar for each engine of
+ * pio86 and each peer, its length the median and the thin line through its end the smallest and the largest sample.
  */
 import { shortNumber, times } from './numbers.ts';
-import type { BenchReport, BenchRow, PeerResult } from './report.ts';
+import { type BenchReport, type BenchRow, contenderName, type PeerResult } from './report.ts';
 
 const WIDTH = 900;
 const LEFT = 170;
@@ -14,6 +14,7 @@ const TOP = 76;
 const FOOT = 34;
 const COLORS: Readonly<Record<string, string>> = {
   pio86: '#0b6bcb',
+  'pio86 --jit off': '#7fb2e5',
   v86: '#e8a33d',
   qemu: '#d1495b',
   bochs: '#5a9e6f',
@@ -34,10 +35,25 @@ export function escapeXml(text: string): string {
     .replaceAll('"', '&quot;');
 }
 
-function bars(row: BenchRow): Bar[] {
-  const note = row.ratio === null ? '' : ` (${times(row.ratio)} ${row.bestPeer ?? ''})`;
-  const ours: Bar = { name: 'pio86', median: row.median, min: row.min, max: row.max, note };
-  return [ours, ...row.peers.map((peer) => ({ ...peer, note: '' }))];
+/** The rows of one benchmark: one for each engine, with the same peers. */
+type Block = readonly [BenchRow, ...BenchRow[]];
+
+function blocksOf(rows: readonly BenchRow[]): Block[] {
+  const blocks = new Map<string, [BenchRow, ...BenchRow[]]>();
+  for (const row of rows) {
+    const block = blocks.get(row.name);
+    if (block === undefined) blocks.set(row.name, [row]);
+    else block.push(row);
+  }
+  return [...blocks.values()];
+}
+
+function bars(block: Block): Bar[] {
+  const ours = block.map(({ engine, median, min, max, ratio, bestPeer }): Bar => {
+    const note = ratio === null ? '' : ` (${times(ratio)} ${bestPeer ?? ''})`;
+    return { name: contenderName(engine), median, min, max, note };
+  });
+  return [...ours, ...block[0].peers.map((peer) => ({ ...peer, note: '' }))];
 }
 
 function text(x: number, y: number, content: string, extra = ''): string {
@@ -47,8 +63,8 @@ function text(x: number, y: number, content: string, extra = ''): string {
 /** Where a value stands on the axis. */
 type Scale = (value: number) => number;
 
-function axis(rows: readonly BenchRow[]): { readonly scale: Scale; readonly decades: readonly number[] } {
-  const values = rows.flatMap((row) => bars(row).flatMap(({ min, max }) => [min, max]));
+function axis(blocks: readonly Block[]): { readonly scale: Scale; readonly decades: readonly number[] } {
+  const values = blocks.flatMap((block) => bars(block).flatMap(({ min, max }) => [min, max]));
   const low = Math.floor(Math.log10(Math.min(...values)));
   const high = Math.max(low + 1, Math.ceil(Math.log10(Math.max(...values))));
   const unit = (WIDTH - LEFT - RIGHT) / (high - low);
@@ -67,9 +83,10 @@ function barSvg({ name, median, min, max, note }: Bar, y: number, scale: Scale):
   ].join('');
 }
 
-function legend(report: BenchReport): string {
-  const names = ['pio86', ...report.peers.map(({ name }) => name)];
-  const labels = ['pio86', ...report.peers.map(({ version }) => version)];
+function legend(blocks: readonly Block[], peers: BenchReport['peers']): string {
+  const ours = new Set(blocks.flatMap((block) => block.map(({ engine }) => contenderName(engine))));
+  const names = [...ours, ...peers.map(({ name }) => name)];
+  const labels = [...ours, ...peers.map(({ version }) => version)];
   const step = (WIDTH - LEFT) / Math.max(5, names.length);
   return names
     .map((name, i) => {
@@ -84,14 +101,16 @@ function legend(report: BenchReport): string {
 export function chartSvg(report: BenchReport): string | null {
   const rows = report.rows.filter(({ better }) => better === 'more');
   if (rows.length === 0) return null;
-  const { scale, decades } = axis(rows);
+  const blocks = blocksOf(rows);
+  const { scale, decades } = axis(blocks);
   const parts: string[] = [];
   let y = TOP;
-  for (const row of rows) {
-    const shown = bars(row);
+  for (const block of blocks) {
+    const [{ name, unit }] = block;
+    const shown = bars(block);
     const middle = y + (shown.length * BAR) / 2;
-    parts.push(text(LEFT - 8, middle - 1, row.name, ' text-anchor="end" font-weight="bold"'));
-    parts.push(text(LEFT - 8, middle + 11, row.unit, ' text-anchor="end" fill="#666"'));
+    parts.push(text(LEFT - 8, middle - 1, name, ' text-anchor="end" font-weight="bold"'));
+    parts.push(text(LEFT - 8, middle + 11, unit, ' text-anchor="end" fill="#666"'));
     for (const bar of shown) {
       parts.push(barSvg(bar, y, scale));
       y += BAR;
@@ -104,14 +123,14 @@ export function chartSvg(report: BenchReport): string | null {
     const line = `<path d="M${x} ${TOP - 8}V${y}" stroke="#ddd"/>`;
     return line + text(scale(value), TOP - 12, shortNumber(value), ' text-anchor="middle" fill="#666"');
   });
-  const head = `pio86 ${report.version}, ${report.date.slice(0, 10)}, ${report.machine}`;
+  const head = `pio86 ${report.version} --jit ${report.jit}, ${report.date.slice(0, 10)}, ${report.machine}`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y + FOOT}" width="${WIDTH}" height="${y + FOOT}" ` +
       'font-family="system-ui, sans-serif" font-size="11">',
     `<title>${escapeXml(head)}</title>`,
     `<rect width="${WIDTH}" height="${y + FOOT}" fill="#fff"/>`,
     text(12, 22, head, ' font-size="14"'),
-    legend(report),
+    legend(blocks, report.peers),
     ...lines,
     ...parts,
     text(

@@ -2,7 +2,7 @@
 import { chartSvg, escapeXml } from './chart.ts';
 import { figure, times } from './numbers.ts';
 import type { BenchReport, BenchRow } from './report.ts';
-import { reportHead } from './table.ts';
+import { engineName, reportHead } from './table.ts';
 
 const STYLE = `body{font-family:system-ui,sans-serif;margin:2em auto;max-width:60em;color:#222;background:#fff}
 svg{max-width:100%;height:auto}table{border-collapse:collapse;font-size:.85em}
@@ -12,6 +12,7 @@ td:first-child,th:first-child,td:last-child,th:last-child{text-align:left}`;
 function tableRow(row: BenchRow, peers: readonly string[]): string {
   const cells = [
     row.name,
+    engineName(row),
     figure(row.median, row.unit),
     `${figure(row.min, row.unit)} … ${figure(row.max, row.unit)}`,
     row.unit,
@@ -29,7 +30,17 @@ function tableRow(row: BenchRow, peers: readonly string[]): string {
 /** The page. */
 export function reportHtml(report: BenchReport): string {
   const peers = report.peers.map(({ name }) => name);
-  const heads = ['workload', 'pio86', 'min … max', 'unit', ...peers, '× best peer', '× baseline', 'what'];
+  const heads = [
+    'workload',
+    'engine',
+    'pio86',
+    'min … max',
+    'unit',
+    ...peers,
+    '× best peer',
+    '× baseline',
+    'what',
+  ];
   const notes = report.skipped.map(({ name, why }) => `<li>${escapeXml(`${name}: ${why}`)}</li>`);
   return [
     '<!doctype html>',

@@ -1,5 +1,6 @@
 /** What a run of the suite found out: the document that `--json` prints and `--baseline` reads. */
-import type { Benchmark, Group } from '../benchmark.ts';
+import type { Group } from '../benchmark.ts';
+import type { BenchJit, Engine } from '../engine.ts';
 import type { Skipped } from '../peers/peers.ts';
 import type { BenchClock } from '../run-process.ts';
 import { type Spread, spreadOf } from '../statistics.ts';
@@ -13,13 +14,19 @@ export interface PeerResult extends Spread {
   readonly values: readonly number[];
 }
 
-/** One measured benchmark, in its unit. */
-export interface BenchRow extends Spread {
+/** What a row is of. */
+export interface MeasuredBenchmark {
   readonly name: string;
+  /** Who ran the guest; null where no guest runs, so that `--jit` means nothing. */
+  readonly engine: Engine | null;
   readonly group: Group;
   readonly unit: string;
   readonly better: 'more' | 'less';
   readonly about: string;
+}
+
+/** One measured benchmark, in its unit. */
+export interface BenchRow extends MeasuredBenchmark, Spread {
   /** How many `values` there are. */
   readonly samples: number;
   readonly values: readonly number[];
@@ -49,6 +56,8 @@ export interface BenchReport {
   /** Processor, cores, Node. */
   readonly machine: string;
   readonly clock: BenchClock;
+  /** `--jit`: with `both` a benchmark with a guest has two rows. */
+  readonly jit: BenchJit;
   readonly peers: readonly { readonly name: string; readonly version: string }[];
   readonly skipped: readonly LeftOut[];
   readonly rows: readonly BenchRow[];
@@ -59,9 +68,13 @@ export function goodness(better: 'more' | 'less', ours: number, theirs: number):
   return better === 'more' ? ours / theirs : theirs / ours;
 }
 
-/** Sums up the samples of one benchmark. @param peers their samples; one without samples does not count. */
+/**
+ * Sums up the samples of one benchmark.
+ *
+ * @param peers their samples; one without samples does not count.
+ */
 export function benchRow(
-  { name, group, unit, better, about }: Omit<Benchmark, 'prepare' | 'isForPeers'>,
+  { name, engine, group, unit, better, about }: MeasuredBenchmark,
   values: readonly number[],
   peers: readonly { readonly name: string; readonly values: readonly number[] }[],
 ): BenchRow {
@@ -74,8 +87,29 @@ export function benchRow(
     null,
   );
   return {
-    ...{ name, group, unit, better, about, samples: values.length, ...spread, values, peers: results },
+    ...{
+      name,
+      engine,
+      group,
+      unit,
+      better,
+      about,
+      samples: values.length,
+      ...spread,
+      values,
+      peers: results,
+    },
     bestPeer: best?.name ?? null,
     ratio: best === null ? null : goodness(better, spread.median, best.median),
   };
+}
+
+/** pio86 with the engine of a row: `pio86`, or `pio86 --jit off`. */
+export function contenderName(engine: unknown): string {
+  return engine === 'interpreter' ? 'pio86 --jit off' : 'pio86';
+}
+
+/** What tells a row from every other of its report: `crc`, or `crc --jit off`. */
+export function rowTitle({ name, engine }: { readonly name: string; readonly engine?: unknown }): string {
+  return engine === 'interpreter' ? `${name} --jit off` : name;
 }

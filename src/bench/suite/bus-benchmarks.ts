@@ -9,6 +9,7 @@ function lookup(devices: number): Benchmark {
     better: 'more',
     about: `kvm_io_bus_write to ${devices.toLocaleString('en-US')} devices in turn, no guest`,
     isForPeers: false,
+    hasGuest: false,
     async prepare(host) {
       return async () => {
         const result = await host.job({ kind: 'lookup', devices, seconds: host.options.seconds });

@@ -42,6 +42,7 @@ function stringIo(workers: number): Benchmark {
     better: 'more',
     about: `string-io cases against the reference model, ${workers === 1 ? 'one core' : `${workers} workers`}`,
     isForPeers: false,
+    hasGuest: false,
     async prepare(host) {
       const run = (cases: number): Promise<number> => fuzzSeconds(host, workers, cases);
       const limits = { step: FAMILY, first: FIRST_CASES, max: MAX_CASES };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { BenchFailure } from '../bench-failure.ts';
 import type { BenchHost } from '../bench-host.ts';
 import type { Benchmark, Sampler } from '../benchmark.ts';
+import { type Engine, jitArguments } from '../engine.ts';
 
 const MILLISECONDS = 1e3;
 const EXIT_GUEST_FAULT = 4;
@@ -13,10 +14,14 @@ const TEST386 = 'test386-64k.bin';
 /** A firmware that waits for a device that is not there ends with this. */
 const MAX_INSNS = '200M';
 
+/** A process from its start to its end. */
+type TimedProcess = () => Promise<{ readonly seconds: number }>;
+
 function processBenchmark(
   name: string,
   about: string,
-  prepare: (host: BenchHost) => () => Promise<{ readonly seconds: number }>,
+  hasGuest: boolean,
+  prepare: (host: BenchHost, engine: Engine) => TimedProcess,
 ): Benchmark {
   return {
     name,
@@ -25,8 +30,9 @@ function processBenchmark(
     better: 'less',
     about,
     isForPeers: false,
-    async prepare(host): Promise<Sampler> {
-      const run = prepare(host);
+    hasGuest,
+    async prepare(host, engine): Promise<Sampler> {
+      const run = prepare(host, engine);
       return async () => (await run()).seconds * MILLISECONDS;
     },
   };
@@ -48,8 +54,9 @@ function seabios(): string {
   return file;
 }
 
-function bios(host: BenchHost, file: string): () => Promise<{ readonly seconds: number }> {
-  const args = ['run', '--format', 'bios', '--serial', 'none', '--max-insns', MAX_INSNS, file];
+function bios(host: BenchHost, engine: Engine, file: string): TimedProcess {
+  const options = ['--format', 'bios', '--serial', 'none', '--max-insns', MAX_INSNS];
+  const args = ['run', ...jitArguments(engine), ...options, file];
   return () => host.pio86(args, [0, EXIT_GUEST_FAULT, EXIT_LIMIT]);
 }
 
@@ -58,16 +65,21 @@ export const GUEST_BENCHMARKS: readonly Benchmark[] = [
   processBenchmark(
     'start:node',
     'node -e 0, to compare with',
+    false,
     (host) => () => host.run(process.execPath, ['-e', '0']),
   ),
-  processBenchmark('start:version', 'pio86 --version', (host) => () => host.pio86(['--version'])),
+  processBenchmark('start:version', 'pio86 --version', false, (host) => () => host.pio86(['--version'])),
   processBenchmark(
     'start:hello',
     'pio86 run examples/hello.bin',
-    (host) => () => host.pio86(['run', join(host.root, 'examples/hello.bin')]),
+    true,
+    (host, engine) => () =>
+      host.pio86(['run', ...jitArguments(engine), join(host.root, 'examples/hello.bin')]),
   ),
-  processBenchmark('test386', 'test386.asm from reset to its end', (host) =>
-    bios(host, test386(host.options.env)),
+  processBenchmark('test386', 'test386.asm from reset to its end', true, (host, engine) =>
+    bios(host, engine, test386(host.options.env)),
   ),
-  processBenchmark('seabios', 'SeaBIOS as far as it gets', (host) => bios(host, seabios())),
+  processBenchmark('seabios', 'SeaBIOS as far as it gets', true, (host, engine) =>
+    bios(host, engine, seabios()),
+  ),
 ];

@@ -7,6 +7,7 @@ import { dirname, join, relative } from 'node:path';
 import { BenchFailure } from '../bench-failure.ts';
 import type { BenchHost } from '../bench-host.ts';
 import type { Benchmark, Sampler } from '../benchmark.ts';
+import type { Engine } from '../engine.ts';
 import { pio86Peer } from '../peers/pio86.ts';
 import { MAX_N, romOf } from '../rom-image.ts';
 import { calibrate, slope } from '../slope.ts';
@@ -80,11 +81,11 @@ function copyWithoutTables(host: BenchHost): string {
   return copy;
 }
 
-async function pairSampler(host: BenchHost, work: string): Promise<Sampler> {
+async function pairSampler(host: BenchHost, work: string, engine: Engine): Promise<Sampler> {
   const rom = romOf(work);
   const copy = copyWithoutTables(host);
-  const withTables = pio86Peer();
-  const direct = pio86Peer({ root: copy });
+  const withTables = pio86Peer({ engine });
+  const direct = pio86Peer({ engine, root: copy });
   const run = (n: number): Promise<number> => withTables.run(host, host.romFile(rom, n));
   const runDirect = (n: number): Promise<number> => direct.run(host, host.romFile(rom, n));
   const limits = { step: rom.step, first: rom.n, max: MAX_N };
@@ -109,5 +110,6 @@ export const PROBE_BENCHMARKS: readonly Benchmark[] = ['out_pic', 'outsb'].map((
   better: 'less',
   about: `time of ${work} with function tables for probes / without, none attached`,
   isForPeers: false,
-  prepare: (host) => pairSampler(host, work),
+  hasGuest: true,
+  prepare: (host, engine) => pairSampler(host, work, engine),
 }));

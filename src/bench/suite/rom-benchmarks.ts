@@ -72,10 +72,10 @@ export async function romSampler(host: BenchHost, rom: Rom, peer: Peer): Promise
 }
 
 function romBenchmark({ name, group, work, unit, path, devices, about }: RomWorkload): Benchmark {
-  const ours = pio86Peer({
+  const how = {
     ...(path === undefined ? {} : { path }),
     ...(devices === undefined ? {} : { devices }),
-  });
+  };
   return {
     name,
     group,
@@ -83,7 +83,8 @@ function romBenchmark({ name, group, work, unit, path, devices, about }: RomWork
     better: 'more',
     about,
     isForPeers: path === undefined && devices === undefined,
-    prepare: (host, peer) => romSampler(host, romOf(work), peer ?? ours),
+    hasGuest: true,
+    prepare: (host, engine, peer) => romSampler(host, romOf(work), peer ?? pio86Peer({ ...how, engine })),
   };
 }
 

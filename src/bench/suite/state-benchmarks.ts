@@ -24,8 +24,10 @@ function resetBenchmark(
     better: 'less',
     about,
     isForPeers: false,
-    async prepare(host) {
-      return async () => (await host.job({ kind, board, memoryBytes, pages })).wallSeconds * MICROSECONDS;
+    hasGuest: true,
+    async prepare(host, engine) {
+      return async () =>
+        (await host.job({ kind, board, memoryBytes, pages, engine })).wallSeconds * MICROSECONDS;
     },
   };
 }
@@ -38,11 +40,12 @@ function memoryBenchmark(mebibytes: number): Benchmark {
     better: 'less',
     about: `memory of the process above the ${mebibytes} MiB of its guest`,
     isForPeers: false,
-    async prepare(host) {
+    hasGuest: true,
+    async prepare(host, engine) {
       const rom = romOf('crc');
       const file = host.romFile(rom, rom.n);
       return async () =>
-        (await host.job({ kind: 'memory', file, memoryBytes: mebibytes * MIB })).units / MEGABYTE;
+        (await host.job({ kind: 'memory', file, memoryBytes: mebibytes * MIB, engine })).units / MEGABYTE;
     },
   };
 }

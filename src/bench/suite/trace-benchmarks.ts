@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BenchHost } from '../bench-host.ts';
 import type { Benchmark, Sampler } from '../benchmark.ts';
+import { type Engine, jitArguments } from '../engine.ts';
 import type { Peer } from '../peers/peer.ts';
 import { romOf } from '../rom-image.ts';
 import { calibrate, slope } from '../slope.ts';
@@ -23,11 +24,11 @@ function lines(file: string): number {
 }
 
 /** Lines a second of `run --trace-file`, the guest's own time included. */
-async function traceSampler(host: BenchHost): Promise<Sampler> {
+async function traceSampler(host: BenchHost, engine: Engine): Promise<Sampler> {
   const rom = romOf('out_pic');
   const file = join(host.dir, 'trace.txt');
   const run = async (n: number): Promise<number> => {
-    const args = [...ROM_ARGS, '--trace-file', file, host.romFile(rom, n)];
+    const args = [...ROM_ARGS, ...jitArguments(engine), '--trace-file', file, host.romFile(rom, n)];
     return (await host.pio86(args)).seconds;
   };
   const limits = { step: rom.step, first: rom.n / FIRST_SHARE, max: MAX_EVENTS / 2 };
@@ -38,18 +39,21 @@ async function traceSampler(host: BenchHost): Promise<Sampler> {
 }
 
 /** The ROM under a bpftrace script. */
-const COUNTED: Peer = {
-  name: 'pio86',
-  async version() {
-    return 'pio86 bpftrace';
-  },
-  async run(host, romFile) {
-    const script = 'kprobe:kvm_fast_pio { @ = count(); }';
-    return (await host.pio86(['bpftrace', '-e', script, '--', ...ROM_ARGS, romFile])).seconds;
-  },
-};
+function counted(engine: Engine): Peer {
+  return {
+    name: 'pio86',
+    async version() {
+      return 'pio86 bpftrace';
+    },
+    async run(host, romFile) {
+      const script = 'kprobe:kvm_fast_pio { @ = count(); }';
+      const args = ['bpftrace', '-e', script, '--', ...ROM_ARGS, ...jitArguments(engine), romFile];
+      return (await host.pio86(args)).seconds;
+    },
+  };
+}
 
-const COMMON = { group: 'tools', better: 'more', isForPeers: false } as const;
+const COMMON = { group: 'tools', better: 'more', isForPeers: false, hasGuest: true } as const;
 
 /** A trace, and a probe. */
 export const TRACE_BENCHMARKS: readonly Benchmark[] = [
@@ -65,6 +69,6 @@ export const TRACE_BENCHMARKS: readonly Benchmark[] = [
     name: 'probes:attached',
     unit: 'accesses/s',
     about: 'out_pic with a bpftrace kprobe that counts',
-    prepare: (host) => romSampler(host, romOf('out_pic'), COUNTED),
+    prepare: (host, engine) => romSampler(host, romOf('out_pic'), counted(engine)),
   },
 ];

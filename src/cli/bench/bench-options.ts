@@ -1,4 +1,5 @@
 /** What `pio86 bench` understands, and how its own kinds of values are read. */
+import type { BenchJit } from '../../bench/engine.ts';
 import { usageError } from '../cli-error.ts';
 
 /** The options of `pio86 bench`, parsed. */
@@ -6,6 +7,7 @@ export interface BenchCommandOptions {
   readonly samples: number;
   readonly seconds: number;
   readonly clock: 'wall' | 'cpu';
+  readonly jit: BenchJit;
   readonly filter?: string;
   readonly peers?: boolean;
   readonly peer?: readonly string[];

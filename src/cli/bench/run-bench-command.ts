@@ -1,7 +1,7 @@
 /** Carries out `pio86 bench`: files in and out, Ctrl-C, the exit code. */
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { BenchFailure } from '../../bench/bench-failure.ts';
-import { type Baseline, readBaseline, slowdowns } from '../../bench/report/baseline.ts';
+import { type Baseline, readBaseline, requireCommonRows, slowdowns } from '../../bench/report/baseline.ts';
 import { chartSvg } from '../../bench/report/chart.ts';
 import { reportHtml } from '../../bench/report/html.ts';
 import type { BenchReport } from '../../bench/report/report.ts';
@@ -57,6 +57,7 @@ async function measure(
       samples: options.samples,
       seconds: options.seconds,
       clock: options.clock,
+      jit: options.jit,
       peers: options.peers === true ? 'all' : (options.peer ?? []),
       version: packageVersion(),
       env: io.env,
@@ -93,6 +94,8 @@ export async function runBenchCommand(
   if (report === null) return EXIT_SIGINT;
   out.write(`${options.json === true ? JSON.stringify(report) : reportText(report)}\n`);
   if (options.chart !== undefined) writeChart(options.chart, report);
+  if (options.maxSlowdown !== undefined && report.rows.length > 0)
+    requireCommonRows(report, options.baseline ?? '');
   const slow = options.maxSlowdown === undefined ? [] : slowdowns(report, options.maxSlowdown);
   for (const line of slow) err.write(`pio86: bench: ${line}\n`);
   const hasFailed = report.skipped.some(({ isFailure }) => isFailure);

@@ -1,5 +1,6 @@
 /** `pio86 bench`: how fast port I/O and ordinary code run here, and elsewhere. */
 import { GROUPS } from '../../bench/benchmark.ts';
+import { BENCH_JIT } from '../../bench/engine.ts';
 import type { BenchCommandOptions } from '../bench/bench-options.ts';
 import { chartPath, parseDecimal } from '../bench/bench-options.ts';
 import { type CommandSpec, collect } from '../command.ts';
@@ -17,6 +18,7 @@ export const benchCommand: CommandSpec<BenchCommandOptions> = {
     'pio86 bench out_pic crc --samples 9',
     'pio86 bench io --peers --chart io.svg',
     'pio86 bench io cpu --peer qemu --peer v86',
+    'pio86 bench io crc --jit both --peers',
     'pio86 bench --json > before.json',
     'pio86 bench --baseline before.json --max-slowdown 1.1',
   ],
@@ -39,6 +41,14 @@ export const benchCommand: CommandSpec<BenchCommandOptions> = {
       description: 'wall; or cpu: CPU seconds of all threads, for a machine that does other things too',
       choices: ['wall', 'cpu'],
       default: 'wall',
+    },
+    {
+      flags: '--jit <how>',
+      description:
+        'on: with generated code; off: the interpreter alone; both: a row for each of the two. ' +
+        'Rows without a guest have no engine',
+      choices: BENCH_JIT,
+      default: 'on',
     },
     { flags: '--filter <text>', description: 'only workloads whose name contains this' },
     { flags: '--peers', description: 'run v86, QEMU TCG, Bochs and /dev/kvm too, those that are here' },

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { compareWithBaseline, readBaseline, slowdowns } from '../../../src/bench/report/baseline.ts';
+import {
+  compareWithBaseline,
+  readBaseline,
+  requireCommonRows,
+  slowdowns,
+} from '../../../src/bench/report/baseline.ts';
 import { benchRow } from '../../../src/bench/report/report.ts';
 import { OUT, reportOf, START } from './report-fixture.ts';
 
@@ -13,6 +18,19 @@ describe('readBaseline', () => {
       ['out_pic', 20e6],
       ['start:hello', 200],
     ]);
+  });
+
+  it('keeps the interpreter apart, and takes a document without engines for generated code', () => {
+    const slow = benchRow({ ...OUT, engine: 'interpreter' }, [5e6], []);
+    const { engine: _, ...old } = long;
+    const baseline = readBaseline(JSON.stringify({ command: 'bench', rows: [fast, slow, old] }), 'x');
+    expect([...baseline]).toEqual([
+      ['out_pic', 20e6],
+      ['out_pic --jit off', 5e6],
+      ['start:hello', 200],
+    ]);
+    expect(compareWithBaseline(slow, baseline).baseline).toEqual({ median: 5e6, ratio: 1 });
+    expect(compareWithBaseline(long, baseline).baseline).toEqual({ median: 200, ratio: 1 });
   });
 
   it.each([
@@ -42,6 +60,16 @@ describe('compareWithBaseline', () => {
 
   it('leaves a row alone that the baseline does not have', () => {
     expect(compareWithBaseline(fast, new Map())).toBe(fast);
+  });
+});
+
+describe('requireCommonRows', () => {
+  it('refuses a limit that holds for nothing', () => {
+    const compared = compareWithBaseline(fast, new Map([['out_pic', 1]]));
+    expect(() => requireCommonRows(reportOf([compared, long]), 'x.json')).not.toThrow();
+    expect(() => requireCommonRows(reportOf([fast, long]), 'x.json')).toThrow(
+      'bench: --max-slowdown: x.json has no figure of out_pic, start:hello',
+    );
   });
 });
 

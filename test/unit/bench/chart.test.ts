@@ -20,6 +20,19 @@ describe('chartSvg', () => {
     expect(v86).toBeGreaterThan(qemu ?? 0);
   });
 
+  it('draws both engines in one block, with the peers once', () => {
+    const slow = benchRow({ ...OUT, engine: 'interpreter' }, [8e6], []);
+    const report = { ...reportOf([RACE, { ...slow, peers: RACE.peers }], RACERS), jit: 'both' } as const;
+    const svg = chartSvg(report) ?? '';
+    const [generated = 0, interpreted = 0, v86 = 0] = widths(svg);
+    expect(widths(svg)).toHaveLength(4);
+    expect(generated).toBeGreaterThan(interpreted);
+    expect(interpreted).toBeLessThan(v86);
+    expect(svg.match(/>out_pic</g)).toHaveLength(1);
+    expect(svg).toContain('pio86 1.2.3 --jit both');
+    expect(svg.match(/>pio86( --jit off)?</g)).toEqual(['>pio86<', '>pio86 --jit off<']);
+  });
+
   it('has a logarithmic axis: ten times as fast is the same step everywhere', () => {
     const rows = [1e6, 1e7, 1e8].map((rate) => benchRow({ ...OUT, name: `${rate}` }, [rate], []));
     const [a = 0, b = 0, c = 0] = widths(chartSvg(reportOf(rows)) ?? '');
@@ -45,6 +58,7 @@ describe('reportHtml', () => {
   it('is a page with the chart, every figure and what was left out', () => {
     const html = reportHtml(reportOf([RACE, benchRow(START, [250], [])], RACERS));
     expect(html).toContain('<svg');
+    expect(html).toContain('<td>out_pic</td><td>generated</td>');
     expect(html).toContain('<td>2.00×</td>');
     expect(html).toContain('<td>a &lt;small&gt; guest</td>');
     expect(html).toContain('<li>bochs: bochs is not installed</li>');

@@ -3,6 +3,7 @@ import { type BenchReport, type BenchRow, benchRow } from '../../../src/bench/re
 /** A benchmark that was never run. */
 export const OUT = {
   name: 'out_pic',
+  engine: 'generated',
   group: 'io',
   unit: 'accesses/s',
   better: 'more',
@@ -12,6 +13,7 @@ export const OUT = {
 /** A time. */
 export const START = {
   name: 'start:hello',
+  engine: 'generated',
   group: 'guests',
   unit: 'ms',
   better: 'less',
@@ -27,6 +29,7 @@ export function reportOf(rows: readonly BenchRow[], peers: BenchReport['peers'] 
     date: '2026-01-02T03:04:05.000Z',
     machine: 'a machine & its cores',
     clock: 'wall',
+    jit: 'on',
     peers,
     skipped: [{ name: 'bochs', why: 'bochs is not installed', isFailure: false }],
     rows,

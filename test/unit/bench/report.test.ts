@@ -59,7 +59,9 @@ describe('numbers', () => {
 describe('reportText', () => {
   it('says what each row is about when there are no peers', () => {
     const text = reportText(reportOf([benchRow(OUT, [2e6], []), benchRow(START, [250], [])]));
-    expect(text).toMatch(/^a machine & its cores, pio86 1\.2\.3, 2026-01-02; medians, wall-clock seconds\n/);
+    expect(text).toMatch(
+      /^a machine & its cores, pio86 1\.2\.3 with generated code, 2026-01-02; medians, wall-clock seconds\n/,
+    );
     expect(text).toMatch(/│ out_pic +│ +2\.00 M │ +2\.00 M … 2\.00 M │ accesses\/s │ OUT/);
     expect(text).toMatch(/│ start:hello │ +250 │/);
   });
@@ -76,5 +78,22 @@ describe('reportText', () => {
     const text = reportText(reportOf([compared, benchRow(START, [250], [])]));
     expect(text).toMatch(/out_pic .* 2\.00× │/);
     expect(text).toMatch(/start:hello .* new │/);
+  });
+
+  it('names the engine in the head and, where there is a choice, in each row', () => {
+    const rows = [
+      RACE,
+      benchRow({ ...OUT, engine: 'interpreter' }, [5e6], RACE.peers),
+      benchRow({ ...OUT, name: 'lookup:5', engine: null }, [1e6], []),
+    ];
+    const text = reportText({ ...reportOf(rows, RACERS), jit: 'both' });
+    expect(text).toMatch(/ pio86 1\.2\.3 with generated code, and the interpreter alone \(--jit both\), /);
+    expect(text).toMatch(/│ out_pic +│ generated +│ 20\.0 M │.* 2\.00× v86 │/);
+    expect(text).toMatch(/│ out_pic +│ interpreter +│ 5\.00 M │.* 0\.50× v86 │/);
+    expect(text).toMatch(/│ lookup:5 +│ – +│/);
+    expect(reportText({ ...reportOf(rows.slice(1)), jit: 'off' })).toContain(
+      'the interpreter alone (--jit off)',
+    );
+    expect(reportText(reportOf([RACE]))).not.toContain('engine');
   });
 });

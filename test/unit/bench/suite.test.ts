@@ -20,6 +20,19 @@ describe('the suite', () => {
     expect(names(SUITE).filter((name) => (GROUPS as readonly string[]).includes(name))).toEqual([]);
   });
 
+  it('has an engine to choose wherever a guest runs', () => {
+    expect(names(SUITE.filter(({ hasGuest }) => !hasGuest))).toEqual([
+      'lookup:5',
+      'lookup:20',
+      'lookup:100',
+      'lookup:1000',
+      'start:node',
+      'start:version',
+      'fuzz:string-io',
+      'fuzz:string-io:2workers',
+    ]);
+  });
+
   it('has something in every group', () => {
     expect(new Set(SUITE.map(({ group }) => group))).toEqual(new Set(GROUPS));
   });
