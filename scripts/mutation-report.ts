@@ -4,7 +4,7 @@
  *
  * Ends with 1 when a survivor has no reason, or a reason has no survivor.
  */
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 interface Position {
@@ -43,9 +43,10 @@ interface Count {
 }
 
 const ROOT = join(import.meta.dirname, '..');
-const REPORT = join(ROOT, 'reports/stryker-incremental.json');
+const REPORTS = join(ROOT, 'reports');
 const EXPLAINED = join(ROOT, 'test/mutants/stryker-explained.json');
 const PAGE = join(ROOT, 'docs/mutation.md');
+const FOLDERS = ['src/bus', 'src/emulate', 'src/vmx'];
 const LONGEST = 60;
 
 /** Text on one line, cut where it gets long. */
@@ -77,8 +78,17 @@ function row(name: string, count: Count, explained: number): string {
   return `| ${name} | ${count.mutants} | ${count.killed} | ${count.endless} | ${count.survived} | ${explained} |`;
 }
 
-if (!existsSync(REPORT)) throw new Error(`${REPORT}: not there; npm run stryker makes it`);
-const { files } = JSON.parse(readFileSync(REPORT, 'utf8')) as Report;
+/** What the runs have left, the oldest first: a later one has the last word on its files. */
+const reports = readdirSync(REPORTS)
+  .filter((name) => /^stryker-.*\.json$/.test(name))
+  .map((name) => join(REPORTS, name))
+  .sort((a, b) => statSync(a).mtimeMs - statSync(b).mtimeMs);
+const last = reports.at(-1);
+if (last === undefined) throw new Error(`${REPORTS}: no stryker-*.json; npm run stryker makes one`);
+const files = Object.assign(
+  {},
+  ...reports.map((path) => (JSON.parse(readFileSync(path, 'utf8')) as Report).files),
+) as Report['files'];
 const explanations = JSON.parse(readFileSync(EXPLAINED, 'utf8')) as readonly Explanation[];
 const reasonOf = new Map(
   explanations.flatMap(({ reason, mutants }) => mutants.map((each) => [keyOf(each), reason])),
@@ -121,6 +131,9 @@ const rows = [...counts].map(([name, count]) =>
       .length,
   ),
 );
+const untried = FOLDERS.flatMap((folder) =>
+  readdirSync(join(ROOT, folder)).map((name) => `${folder}/${name}`),
+).filter((file) => files[file] === undefined);
 const lists = explanations.flatMap(({ reason, mutants }) => {
   const keys = new Set(mutants.map(keyOf));
   const here = survivors.filter(({ survivor }) => keys.has(keyOf(survivor)));
@@ -144,12 +157,16 @@ writeFileSync(
     '',
     'Stryker (`stryker.config.mjs`) changes `src/emulate`, `src/bus` and `src/vmx` in one place at a time and runs the tests of',
     '`scripts/stryker/tests.json` that come there, in its own process (`scripts/stryker/test-runner.mjs`), the quickest first, until one',
-    'fails. Left out: strings (messages) and what runs once at load. What it has tried is kept in `reports/`, so that it goes on where it',
-    'was. `npm run stryker -- --testRunner vitest --mutate FILE` does the same through Vitest, a few seconds a mutant. The planted bugs',
-    'of [fuzzing](fuzzing.md#does-it-find-bugs) are another thing: they ask the fuzzer, not the tests.',
+    'fails. Left out: strings (messages) and what runs once at load. What it has tried is kept in `reports/stryker-*.json`, so that it goes',
+    'on where it was; with `--incrementalFile reports/stryker-NAME.json` parts can be run apart. With `--testRunner vitest` the same goes',
+    'through Vitest, a few seconds a mutant. The planted bugs of [fuzzing](fuzzing.md#does-it-find-bugs) are another thing: they ask the',
+    'fuzzer, not the tests.',
     '',
-    `Last run: ${statSync(REPORT).mtime.toISOString().slice(0, 10)}. Endless: the mutant never came to an end where the tests do. Survived: no test fails,`,
-    'or none comes there. Only files that have been tried are listed.',
+    `Last run: ${statSync(last).mtime.toISOString().slice(0, 10)}. Endless: the mutant never came to an end where the tests do. Survived: no test fails,`,
+    'or none comes there.',
+    ...(untried.length === 0
+      ? []
+      : ['', `Not tried yet, or nothing in them to change: ${untried.join(', ')}.`]),
     '',
     '| | mutants | killed | endless | survived | of these explained |',
     '|---|---|---|---|---|---|',

@@ -13,13 +13,13 @@ function entry(leaf: number, values: Partial<KvmCpuidEntry2> = {}): KvmCpuidEntr
   return { function: leaf, index: 0, flags: 0, eax: 0, ebx: 0, ecx: 0, edx: 0, ...values };
 }
 
-/** Ranges that end at leaf 5, 0x40000010, 0x40000103, 0x80000008 and 0xC0000004; none holds its last leaf but the first. */
+/** Ranges that end at leaf 5, 0x40000010, 0x40000103, 0x4FFFFFFF, 0x80000008 and 0xC0000004. */
 const TABLE = [
   entry(0, { eax: 5 }),
   entry(5, { ebx: 0x5555 }),
   entry(0x4000_0000, { eax: 0x4000_0010 }),
   entry(0x4000_0100, { eax: 0x4000_0103 }),
-  entry(0x4fff_ff00, { eax: 0x4fff_fffe }),
+  entry(0x4fff_ff00, { eax: 0x4fff_ffff }),
   entry(0x8000_0000, { eax: 0x8000_0008 }),
   entry(0xc000_0000, { eax: 0xc000_0004 }),
 ];
@@ -35,7 +35,7 @@ describe('a leaf without entry', () => {
     ['the basic one', 5, 6],
     ['the hypervisor’s', 0x4000_0010, 0x4000_0011],
     ['the hypervisor’s second class', 0x4000_0103, 0x4000_0104],
-    ['the hypervisor’s last class', 0x4fff_fffe, 0x4fff_ffff],
+    ['the hypervisor’s last class', 0x4fff_ffff, 0x5000_0000],
     ['the extended one', 0x8000_0008, 0x8000_0009],
     ['Centaur’s', 0xc000_0004, 0xc000_0005],
   ])(
@@ -56,6 +56,13 @@ describe('a leaf without entry', () => {
     ['at Centaur’s first leaf belongs to it', 0xc000_0000, false],
   ])('%s', (_what, leaf, isOutOfRange) => {
     expect(answersAsHighestBasicLeaf(leaf)).toBe(isOutOfRange);
+  });
+
+  it('belongs to a class of 256 leaves in the hypervisor’s range alone', () => {
+    const wide = [entry(0, { eax: 0x205 }), entry(0x205), entry(0x8000_0000, { eax: 0x8000_0205 })];
+    expect(getOutOfRangeCpuidEntry(wide, 0x105, 0)).toBeUndefined();
+    expect(getOutOfRangeCpuidEntry(wide, 0x8000_0105, 0)).toBeUndefined();
+    expect(getOutOfRangeCpuidEntry(wide, 0x8000_0206, 0)).toBe(wide[1]);
   });
 
   it('answers zeros on a processor of AMD, and where the table does not even have leaf 0', () => {
