@@ -1,16 +1,15 @@
-/** The tests that Stryker runs for each mutant (docs/mutation.md): those of the port I/O path that take a moment. */
+/** The tests of scripts/stryker/tests.json through Vitest: `npm run stryker -- --testRunner vitest --mutate FILE` (docs/mutation.md). */
+import { readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+
+const { folders, files, slow } = JSON.parse(
+  readFileSync(new URL('scripts/stryker/tests.json', import.meta.url), 'utf8'),
+) as Record<'folders' | 'files' | 'slow', readonly string[]>;
 
 export default defineConfig({
   test: {
-    include: [
-      'test/unit/{bus,emulate,vmx}/**/*.test.ts',
-      'test/unit/kvm/{coalesced-mmio,guest-debug,ioeventfd,mmio-exits,pio-batches,vcpu-run}.test.ts',
-      'test/unit/devices/kernel-device-laws.test.ts',
-      'test/regressions/*.test.ts',
-      'test/unit/cpu/{io-permission,system}.test.ts',
-      'test/fuzz/{io-encodings,string-io}.test.ts',
-    ],
+    include: [...folders.map((folder) => `${folder}/*.test.ts`), ...files],
+    exclude: slow.filter((part) => part.endsWith('.test.ts')),
     testTimeout: 60_000,
   },
 });

@@ -4,7 +4,7 @@
  * Every handler returns 1 to re-enter the guest, 0 for an exit to userspace with `kvm_run` filled.
  */
 
-import { ACTIVITY_HLT, ACTIVITY_SHUTDOWN, EXIT_QUAL_INTERNAL } from '../cpu/cpu.ts';
+import { ACTIVITY_HLT, ACTIVITY_SHUTDOWN } from '../cpu/cpu.ts';
 import { DR6_ACTIVE_LOW } from '../cpu/debug-state.ts';
 import { EPT_FETCH } from '../cpu/fetch.ts';
 import { runGuest } from '../cpu/interpreter.ts';
@@ -108,8 +108,7 @@ export function handleExceptionNmi(vcpu: KvmVcpu): number {
     run.exit_reason = KVM_EXIT_DEBUG;
     return 0;
   }
-  const what = cpu.exitQualification === EXIT_QUAL_INTERNAL ? cpu.internalError : 'unexpected exception exit';
-  return prepareEmulationFailureExit(vcpu, what);
+  return prepareEmulationFailureExit(vcpu, cpu.internalError);
 }
 
 /**
@@ -140,7 +139,6 @@ export function handleEptViolation(vcpu: KvmVcpu): number {
   if (reason === EXIT_REASON_PREEMPTION_TIMER) return 1;
   stat.exits++;
   stat.byReason[reason]++;
-  if (reason === EXIT_REASON_EPT_VIOLATION) return fetchFailure(vcpu);
   return vcpu.fn.vmxHandleExit(vcpu);
 }
 

@@ -6,10 +6,12 @@ import {
   KVM_EXIT_INTERNAL_ERROR,
   KVM_EXIT_IO,
   KVM_EXIT_MMIO,
+  KVM_EXIT_SHUTDOWN,
   KVM_MEM_READONLY,
   KVM_MMIO_BUS,
   type KvmRegs,
 } from '../../../src/uapi/kvm.ts';
+import { EXIT_REASON_EPT_VIOLATION, EXIT_REASON_TRIPLE_FAULT } from '../../../src/uapi/vmx.ts';
 import { bytesOf, CODE, handlerEnd, type Machine, realMachine } from './real-machine.ts';
 
 const HOLE = 0x20_0000;
@@ -77,6 +79,35 @@ describe('a read from a hole', () => {
     next(m);
     next(m);
     expect(m.vcpu.getRegs().eax).toBe(0);
+  });
+
+  it('finds zeros also where the page of KVM_RUN held something else', () => {
+    const m = holeMachine('a10000', { eax: 0xffff });
+    m.vcpu.run.mmio.data.fill(0x77);
+    expect(next(m)).toBe('r 200000 2');
+    expect([...m.vcpu.run.mmio.data]).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
+    next(m);
+    expect(m.vcpu.getRegs().eax).toBe(0);
+  });
+
+  it('whose instruction ends in a triple fault counts that exit too', () => {
+    const m = holeMachine('f6360000'); // div byte [0]
+    const sregs = m.vcpu.getSregs();
+    sregs.idt.limit = 0;
+    m.vcpu.setSregs(sregs);
+    expect([next(m), next(m)]).toEqual(['r 200000 1', String(KVM_EXIT_SHUTDOWN)]);
+    const { exits, byReason, mmio_exits } = m.vcpu.stat;
+    expect([exits, mmio_exits]).toEqual([2, 1]);
+    expect([byReason[EXIT_REASON_EPT_VIOLATION], byReason[EXIT_REASON_TRIPLE_FAULT]]).toEqual([1, 1]);
+  });
+
+  it('cannot be completed where userspace has taken the code away meanwhile', () => {
+    const m = holeMachine('a10000');
+    expect(next(m)).toBe('r 200000 2');
+    expect(m.vm.setUserMemoryRegion({ slot: 0, flags: 0, guest_phys_addr: 0, memory_size: 0 })).toBe(0);
+    expect(next(m)).toBe(String(KVM_EXIT_INTERNAL_ERROR));
+    expect(m.vcpu.internalErrorMessage).toContain('instruction fetch from 0x7c00');
+    expect(m.vcpu.stat.mmio_exits).toBe(1);
   });
 
   it('that crosses a page is two exits, of 3 bytes too', () => {
@@ -268,6 +299,26 @@ describe('INS and OUTS on a hole', () => {
       'w 201008 55555555',
       String(KVM_EXIT_HLT),
     ]);
+  });
+
+  it('a block of REP INS leaves only with what no in-kernel device has taken', () => {
+    const m = holeMachine('f36c', { edx: 0x80, edi: 0, ecx: 20 });
+    const taken: string[] = [];
+    const device: IoDevice = {
+      name: 'wide',
+      read: () => -1,
+      write: () => false,
+      write64: (addr, bytes) => {
+        taken.push(`${addr.toString(16)} ${Buffer.from(bytes).toString('hex')}`);
+        return true;
+      },
+    };
+    m.vm.fn.kvmIoBusRegisterDev(m.vm.buses[KVM_MMIO_BUS], HOLE, 8, device);
+    next(m);
+    m.vcpu.run.pioData.set(Array.from({ length: 20 }, (_, i) => i));
+    expect([next(m), next(m)]).toEqual(['w 200008 08090a0b0c0d0e0f', 'w 200010 10111213']);
+    expect(taken).toEqual(['200000 0001020304050607']);
+    expect(next(m)).toBe(String(KVM_EXIT_HLT));
   });
 
   it('OUTS reads first, and the port sees nothing before the answer', () => {

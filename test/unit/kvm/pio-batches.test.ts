@@ -65,6 +65,8 @@ describe('a batch of string I/O to an in-kernel device', () => {
     expect(exitsOf(machine)).toEqual([]);
     expect([...vm.memory.read(0x1000, 6)]).toEqual([0x51, 0x52, 0x53, 0, 0, 0xcc]);
     expect([machine.vcpu.cpu.gpr[1], machine.vcpu.cpu.gpr[7]]).toEqual([0, 0x1005]);
+    // A tick an element all the same, one for the pass that finds CX at 0, one for the HLT.
+    expect(vm.clock.ticks).toBe(7);
   });
 
   it('edge case 78: an access that a device does not contain goes to userspace whole', () => {

@@ -1,16 +1,25 @@
 import { describe, expect, it } from 'vitest';
 import type { IoDevice } from '../../../src/bus/io-device.ts';
-import { ACTIVITY_HLT } from '../../../src/cpu/cpu.ts';
+import { ACTIVITY_HLT, ACTIVITY_SHUTDOWN, FAULT_INTERNAL } from '../../../src/cpu/cpu.ts';
 import type { UserspaceBus } from '../../../src/emulate/kvm-vcpu.ts';
+import { EINTR } from '../../../src/uapi/errno.ts';
 import {
   KVM_EXIT_HLT,
   KVM_EXIT_INTERNAL_ERROR,
   KVM_EXIT_SHUTDOWN,
+  KVM_GUESTDBG_ENABLE,
+  KVM_GUESTDBG_USE_SW_BP,
   KVM_INTERNAL_ERROR_EMULATION,
   KVM_MEM_READONLY,
   KVM_MMIO_BUS,
 } from '../../../src/uapi/kvm.ts';
-import { EXIT_REASON_CPUID, EXIT_REASON_IO_INSTRUCTION } from '../../../src/uapi/vmx.ts';
+import {
+  EXIT_REASON_CPUID,
+  EXIT_REASON_EPT_VIOLATION,
+  EXIT_REASON_IO_INSTRUCTION,
+  EXIT_REASON_PREEMPTION_TIMER,
+  EXIT_REASON_TRIPLE_FAULT,
+} from '../../../src/uapi/vmx.ts';
 import { CODE, handlerEnd, LogBus, realMachine } from '../kvm/real-machine.ts';
 
 const OPEN_BUS: UserspaceBus = { read: (_addr, size) => 2 ** (8 * size) - 1, write() {} };
@@ -87,6 +96,61 @@ describe('a triple fault', () => {
     vcpu.setSregs(sregs);
     for (let i = 0; i < 2; i++) expect([vcpu.kvmRun(), vcpu.run.exit_reason]).toEqual([0, KVM_EXIT_SHUTDOWN]);
   });
+
+  it('ends the run in its handler, whatever the CPU has made of its activity state', () => {
+    const { vm, vcpu } = realMachine('');
+    expect(vm.fn.handleTripleFault(vcpu)).toBe(0);
+    expect([vcpu.run.exit_reason, vcpu.cpu.activityState]).toEqual([KVM_EXIT_SHUTDOWN, ACTIVITY_SHUTDOWN]);
+  });
+
+  it('of an access to a hole is counted as an exit of its own', () => {
+    // div byte [0], which reads 0: #DE, and no vector to deliver it through.
+    const { vcpu } = withDs(0x200_0000, 'f6360000');
+    const sregs = vcpu.getSregs();
+    sregs.idt.limit = 0;
+    vcpu.setSregs(sregs);
+    vcpu.userspaceMmio = { read: () => 0, write() {} };
+    expect([vcpu.kvmRun(), vcpu.run.exit_reason]).toEqual([0, KVM_EXIT_SHUTDOWN]);
+    const { exits, byReason } = vcpu.stat;
+    expect([exits, byReason[EXIT_REASON_EPT_VIOLATION], byReason[EXIT_REASON_TRIPLE_FAULT]]).toEqual([
+      2, 1, 1,
+    ]);
+  });
+});
+
+describe('an exit', () => {
+  it('for an alarm of the machine is counted, and the guest goes on', () => {
+    const { vm, vcpu } = realMachine('ebfe');
+    vm.clock.createAlarm(() => {}).set(vm.clock.nowNs + 500);
+    vcpu.tickLimit = 200;
+    expect([vcpu.kvmRun(), vm.clock.ticks]).toEqual([-EINTR, 200]);
+    expect([vcpu.stat.irq_exits, vcpu.stat.irq_window_exits]).toEqual([1, 0]);
+    expect(vcpu.stat.byReason[EXIT_REASON_PREEMPTION_TIMER]).toBe(1);
+  });
+
+  it('with what the CPU cannot go on from says what that is', () => {
+    const { vcpu } = realMachine('');
+    vcpu.cpu.fault = FAULT_INTERNAL;
+    vcpu.cpu.internalError = 'no such mode';
+    vcpu.cpu.raiseAttention();
+    expect([vcpu.kvmRun(), vcpu.run.exit_reason]).toEqual([0, KVM_EXIT_INTERNAL_ERROR]);
+    expect(vcpu.internalErrorMessage).toBe('no such mode');
+  });
+
+  it('with a reason that nobody handles ends the run', () => {
+    const { vm, vcpu } = realMachine('');
+    vcpu.cpu.exitReason = 99;
+    expect([vm.fn.vmxHandleExit(vcpu), vcpu.run.exit_reason]).toEqual([0, KVM_EXIT_INTERNAL_ERROR]);
+    expect(vcpu.internalErrorMessage).toBe('unexpected VM-exit reason 99');
+  });
+
+  it('of #BP leaves DR6 and DR7 of kvm_run alone', () => {
+    const { vcpu } = realMachine('cc');
+    vcpu.setGuestDebug({ control: KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP });
+    Object.assign(vcpu.run.debug, { dr6: 0x1234, dr7: 0x5678 });
+    vcpu.kvmRun();
+    expect(vcpu.run.debug).toMatchObject({ exception: 3, pc: CODE, dr6: 0x1234, dr7: 0x5678 });
+  });
 });
 
 describe('CPUID', () => {
@@ -145,7 +209,7 @@ describe('an access to a hole', () => {
     expect(seen).toEqual(['r fed00000 2 @0']);
     expect(board.log).toEqual(['out fed00004 2 beef @1']);
     expect(vcpu.getRegs().eax).toBe(0x1122_beef);
-    expect(vcpu.stat.mmio_exits).toBe(1);
+    expect(vcpu.stat).toMatchObject({ mmio_exits: 1, insn_emulation: 2, exits: 3, irq_exits: 0 });
     expect(vm.clock.ticks).toBe(3);
   });
 
@@ -203,6 +267,18 @@ describe('an access to a hole', () => {
     expect(vcpu.run.internal.suberror).toBe(KVM_INTERNAL_ERROR_EMULATION);
     expect(vcpu.internalErrorMessage).toBe('instruction fetch from 0x207c00, where no memory is');
     expect(vcpu.stat.insn_emulation_fail).toBe(1);
+  });
+
+  it('cannot be an instruction fetch on a board either: the board is not asked, and nothing is emulated', () => {
+    const { vm, vcpu } = realMachine('');
+    const sregs = vcpu.getSregs();
+    sregs.cs.base = 0x20_0000;
+    vcpu.setSregs(sregs);
+    const board = new LogBus(vm);
+    vcpu.userspaceMmio = board;
+    expect([vcpu.kvmRun(), vcpu.run.exit_reason]).toEqual([0, KVM_EXIT_INTERNAL_ERROR]);
+    expect(board.log).toEqual([]);
+    expect(vcpu.stat).toMatchObject({ exits: 1, insn_emulation: 0, insn_emulation_fail: 1 });
   });
 });
 
