@@ -32,7 +32,7 @@ export const EXIT_CODE_TABLE: readonly (readonly [number, string])[] = [
   [EXIT_BAD_INPUT, 'bad input: file missing, empty, truncated, too large, malformed'],
   [EXIT_GUEST_FAULT, 'guest fault: triple fault, internal error, unclaimed port (error)'],
   [EXIT_LIMIT, '--timeout or --max-insns reached'],
-  [EXIT_ABSENT, 'something the command needs is absent (nasm, QEMU, /dev/kvm, koffi, Redis)'],
+  [EXIT_ABSENT, 'what the command needs is absent (nasm, QEMU, /dev/kvm, koffi, Redis)'],
   [EXIT_BUG, 'a bug of pio86'],
   [EXIT_SIGINT, 'interrupted (Ctrl-C)'],
   [EXIT_SIGTERM, 'ended by SIGTERM'],

@@ -151,7 +151,7 @@ const anyCall: fc.Arbitrary<Call> = fc.oneof(
   call('vm', 'registerCoalescedMmio', fc.constant({ addr: 0x80, size: 4, pio: 1 })),
   call('vm', 'unregisterCoalescedMmio', fc.constant({ addr: 0x80, size: 4, pio: 1 })),
   call('kvm', 'eventfd', u32),
-  call('vm', 'setPit2', fc.constant(pit)),
+  { weight: 3, arbitrary: call('vm', 'setPit2', fc.constant(pit)) },
   call('vm', 'checkExtension', u32),
   call(
     'vm',
@@ -159,7 +159,7 @@ const anyCall: fc.Arbitrary<Call> = fc.oneof(
     fc.constantFrom<unknown>({ cap: 213, args: [8] }, { cap: 116, args: [1n] }, { cap: 164, args: [1] }),
   ),
   call('vcpu', 'setRegs', randomRegs),
-  call('vcpu', 'setSregs', randomSregs),
+  { weight: 2, arbitrary: call('vcpu', 'setSregs', randomSregs) },
   { weight: 2, arbitrary: call('vcpu', 'setVcpuEvents', randomEvents) },
   call(
     'vcpu',

@@ -35,6 +35,15 @@ describe('a script with a code cache', () => {
     expect(replaced.exports).toEqual({ iced: 86 });
   });
 
+  it('imports modules, from a cache too', async () => {
+    writeFileSync(file, "exports.sep = importModule('node:path').then(({ sep }) => sep); // imports");
+    const first = runCachedScript(file, cacheFile);
+    writeFileSync(cacheFile, first.script.createCachedData());
+    for (const { exports } of [first, runCachedScript(file, cacheFile)]) {
+      expect(await (exports as { sep: Promise<string> }).sep).toBe(sep);
+    }
+  });
+
   it('uses a cache that fits, and compiles without one or with one that is broken', () => {
     writeFileSync(
       file,
@@ -68,7 +77,7 @@ describe('the built program', () => {
       const source = name.startsWith('iced')
         ? join(ROOT, 'node_modules', 'iced-x86', 'iced_x86.js')
         : join(bin, 'program.cjs');
-      const text = `(function (exports, require, module, __filename, __dirname) {${readFileSync(source, 'utf8')}\n})`;
+      const text = `(function (exports, require, module, __filename, __dirname, importModule) {${readFileSync(source, 'utf8')}\n})`;
       const script = new Script(text, { filename: source, cachedData: readFileSync(join(bin, name)) });
       expect([name, script.cachedDataRejected]).toEqual([name, false]);
     }
