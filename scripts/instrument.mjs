@@ -9,7 +9,6 @@ import { relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { withEdgeCounters } from './edge-counters.mjs';
-import { requireIced } from './require-iced.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = `${root}dist`;
@@ -27,6 +26,20 @@ const FOLDERS = [
   'loaders',
   'vmx',
 ];
+
+/** iced-x86 is CommonJS: by `require` Node need not search its text for names to export. */
+const requireIced = {
+  name: 'require-iced',
+  setup(plugin) {
+    plugin.onResolve({ filter: /^iced-x86$/ }, ({ path }) => ({ path, namespace: 'required' }));
+    plugin.onLoad({ filter: /.*/, namespace: 'required' }, () => ({
+      contents: `import { createRequire } from 'node:module';
+const iced = createRequire(import.meta.url)('iced-x86');
+export const { Code, CodeExt, Decoder, DecoderError, DecoderOptions, Formatter, FormatterSyntax, Instruction, MemorySizeExt, OpKind, Register } = iced;`,
+      loader: 'js',
+    }));
+  },
+};
 
 let edges = 0;
 const countEdges = (hasValues) => ({

@@ -62,7 +62,7 @@ class Bench {
     this.#options = options;
   }
 
-  skip(name: string, why: string, isFailure = false): void {
+  leaveOut(name: string, why: string, isFailure = false): void {
     this.skipped.push({ name, why, isFailure });
     this.#options.note(`${name}: ${isFailure ? 'failed' : 'left out'}: ${why}`);
   }
@@ -70,7 +70,7 @@ class Bench {
   /** One benchmark or peer drops out, the others go on. @throws what is no BenchFailure. */
   #drop(name: string, error: unknown): void {
     if (!(error instanceof BenchFailure)) throw error;
-    this.skip(name, error.message, error instanceof Pio86Failure);
+    this.leaveOut(name, error.message, error instanceof Pio86Failure);
   }
 
   /** @returns a row for each engine that has got to its end. */
@@ -144,7 +144,7 @@ async function measure(
   const { found, skipped } = await findPeers(host, wanted);
   for (const { name, why } of skipped) {
     if (options.peers !== 'all') throw new BenchFailure(`${name}: ${why}`);
-    bench.skip(name, why);
+    bench.leaveOut(name, why);
   }
   const rows: BenchRow[] = [];
   for (const [i, benchmark] of chosen.entries()) {

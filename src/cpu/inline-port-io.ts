@@ -53,7 +53,21 @@ export interface InlinePortIo {
   string(insn: Insn, isIn: boolean, port: number, size: number, remaining: number): number;
 }
 
+/** Bits of EAX that an OUT of so many bytes writes. */
 const SIZE_MASK = [0, 0xff, 0xffff, 0, -1];
+
+/** IN or OUT, permission checked. @param port of the instruction or of DX. @returns INLINE_*. */
+export function inlineAccess(
+  cpu: Cpu,
+  io: InlinePortIo,
+  qual: IoExitQualification,
+  port: number,
+  remaining: number,
+): number {
+  const size = ioQualSize(qual);
+  if (ioQualIsIn(qual)) return io.input(port, size, remaining);
+  return io.output(port, size, (cpu.gpr[0] & SIZE_MASK[size]) >>> 0, remaining);
+}
 
 /** One instruction, permission checked. @returns INLINE_*. */
 export function inlinePortIo(
@@ -64,8 +78,6 @@ export function inlinePortIo(
   remaining: number,
 ): number {
   const port = ioQualPort(qual);
-  const size = ioQualSize(qual);
-  if ((qual & IO_QUAL_STRING) !== 0) return io.string(insn, ioQualIsIn(qual), port, size, remaining);
-  if (ioQualIsIn(qual)) return io.input(port, size, remaining);
-  return io.output(port, size, (cpu.gpr[0] & SIZE_MASK[size]) >>> 0, remaining);
+  if ((qual & IO_QUAL_STRING) === 0) return inlineAccess(cpu, io, qual, port, remaining);
+  return io.string(insn, ioQualIsIn(qual), port, ioQualSize(qual), remaining);
 }

@@ -15,23 +15,19 @@ import {
   IO_QUAL_PORT_SHIFT,
   IO_QUAL_STRING,
   type IoExitQualification,
-  ioQualIsIn,
   ioQualPort,
   ioQualSize,
 } from '../uapi/vmx.ts';
 import { raise } from './access.ts';
 import { NO_EXIT } from './boundary.ts';
 import type { Cpu } from './cpu.ts';
-import { INLINE_EXIT, inlinePortIo } from './inline-port-io.ts';
+import { INLINE_EXIT, inlineAccess, inlinePortIo } from './inline-port-io.ts';
 import { portAccessIsFree, portAllowed } from './io-permission.ts';
 import { nativePortIo } from './native-port-io.ts';
-import { DX, EAX, EDI, ESI, GP_VECTOR } from './registers.ts';
+import { DX, EDI, ESI, GP_VECTOR } from './registers.ts';
 
 /** {@link portIoExit}: no exit was needed. */
 export const INLINE_IO = -3;
-
-/** Bits of EAX that an OUT of so many bytes writes. */
-const SIZE_MASK = [0, 0xff, 0xffff, 0, -1];
 
 /**
  * IN, OUT, INS or OUTS. What needs no exit and no look at a bit map is short enough for V8 to see through.
@@ -54,10 +50,7 @@ export function portIoExit(cpu: Cpu, insn: Insn, remaining: number): number {
     return checkedPortIo(cpu, insn, remaining);
   const { ioQual } = insn;
   const port = (ioQual & IO_QUAL_IMM) !== 0 ? ioQualPort(ioQual) : cpu.r16[DX];
-  const size = ioQualSize(ioQual);
-  const result = ioQualIsIn(ioQual)
-    ? io.input(port, size, remaining)
-    : io.output(port, size, (cpu.gpr[EAX] & SIZE_MASK[size]) >>> 0, remaining);
+  const result = inlineAccess(cpu, io, ioQual, port, remaining);
   if (result === INLINE_EXIT) return leaveForPortIo(cpu, insn, ioQual | (port << IO_QUAL_PORT_SHIFT));
   cpu.inlineResult = result;
   return INLINE_IO;

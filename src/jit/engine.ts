@@ -108,7 +108,7 @@ class GeneratedFunction implements GeneratedCode {
   }
 
   /** Ticks of its next call. */
-  callTicks(): number {
+  nextCallTicks(): number {
     if (this.#calls === FIRST_CALLS) return CALL_TICKS;
     this.#calls++;
     return FIRST_CALL_TICKS + this.minTicks;
@@ -197,7 +197,7 @@ export class Jit implements CodeGenerator {
     while (code !== null) {
       const before = remaining;
       const from = cpu.eip;
-      const most = code.callTicks();
+      const most = code.nextCallTicks();
       const reserve = remaining > most ? (remaining - most) | 0 : 0;
       // What a device sees as the time is counted from here.
       cpu.startBudget = (cpu.startBudget - reserve) | 0;
