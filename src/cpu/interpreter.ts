@@ -33,9 +33,9 @@ import { deliverFault } from './exceptions.ts';
 import { lookUp } from './fetch.ts';
 import { isCurrent } from './fetch-window.ts';
 import { getPf } from './flags.ts';
-import { INLINE_DONE, INLINE_REPEAT } from './inline-port-io.ts';
+import { INLINE_REPEAT } from './inline-port-io.ts';
 import { NATIVE_REPEAT } from './native-port-io.ts';
-import { INLINE_IO, portIoExit } from './port-io.ts';
+import { INLINE_IO, INLINE_IO_DONE, portIoExit, shortIoOf } from './port-io.ts';
 import { ECX, GP_VECTOR, X86_EFLAGS_RF, X86_EFLAGS_TF } from './registers.ts';
 import { drop, peek, pop, push } from './stack.ts';
 import { COLD_EVENT, COLD_EXIT, COLD_NEXT, COLD_REPEAT } from './status.ts';
@@ -772,10 +772,10 @@ function createRunner(cpu: Cpu): Runner {
               case Op.PortIo: {
                 cpu.eip = eip;
                 const exit = portIoExit(cpu, insn, (shadow | (oneShot & X86_EFLAGS_TF)) === 0 ? left + 1 : 0);
+                if (exit === INLINE_IO_DONE) break next;
                 if (exit === NO_EXIT) break;
-                if (exit === INLINE_IO) {
-                  const result = cpu.inlineResult | 0;
-                  if (result === INLINE_DONE) break next;
+                if (exit < NATIVE_REPEAT) {
+                  const result = exit - INLINE_IO;
                   if (result >= INLINE_REPEAT) left = (left + 1 - cpu.inlineTicks) | 0;
                   else eip = (eip + insn.len) | 0;
                   if (result === INLINE_REPEAT) {
@@ -893,6 +893,7 @@ function createRunner(cpu: Cpu): Runner {
       if (reason === NO_EXIT && cpu.segmentLeft <= 0) reason = EXIT_REASON_PREEMPTION_TIMER;
       if (reason !== NO_EXIT) return leave(cpu, cpu.eip, cpu.segmentStart - cpu.segmentLeft, reason);
       if (!isCurrent(window, cpu)) window.len = 0;
+      cpu.shortIo = shortIoOf(cpu);
       reason = runSegment();
       if (reason !== NO_EXIT) return reason;
     }

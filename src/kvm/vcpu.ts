@@ -146,6 +146,7 @@ export class Vcpu implements KvmVcpu, VcpuApi {
   /** Somebody sees exits from now on, perhaps in the middle of a run: the next port access leaves. */
   endInlineIo(): void {
     this.cpu.inlineIo = null;
+    this.cpu.shortIo = null;
     this.cpu.raiseAttention();
   }
 
