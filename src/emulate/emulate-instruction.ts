@@ -26,9 +26,7 @@ import {
   EMULTYPE_PF,
 } from './x86emul.ts';
 
-const NO_BYTES = new Uint8Array(0);
-
-/** The instruction's bytes, for the tracepoint only. */
+/** The instruction's bytes, as many as the exit says it has; for the tracepoint only. */
 function instructionBytes(vcpu: KvmVcpu): Uint8Array {
   const { cpu } = vcpu;
   const linear = (cpu.segBase[SEG_CS] + cpu.eip) | 0;
@@ -65,7 +63,7 @@ export function x86DecodeEmulatedInstruction(vcpu: KvmVcpu): number {
   ctxt.rf = 0;
   ctxt.dstEa = cpu.gpr[EDI] & ctxt.insn.addrMask;
   if (vcpu.trace !== null) {
-    const bytes = insn === null ? NO_BYTES : instructionBytes(vcpu);
+    const bytes = instructionBytes(vcpu);
     vcpu.trace.kvm_emulate_insn(cpu.segBase[SEG_CS] >>> 0, cpu.eip >>> 0, bytes, insn === null);
   }
   vcpu.stat.insn_emulation++;
