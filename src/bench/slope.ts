@@ -20,6 +20,8 @@ export interface SizeLimits {
   /** The first size tried. */
   readonly first: number;
   readonly max: number;
+  /** It is as fast at once as it is later: the first sizes from which something can be told will do. Default false. */
+  readonly isSteady?: boolean;
 }
 
 /** How fast sizes grow while nothing can be told from them, and afterwards. */
@@ -58,10 +60,10 @@ export async function calibrate(run: TimedRun, limits: SizeLimits, seconds: numb
     const isSignal = difference >= wanted / 2 && difference >= smallTime * SIGNAL_SHARE;
     if (isSignal) {
       const rate = (sizes.large - sizes.small) / difference;
-      if (earlier !== null && rate <= earlier.rate * AGREEMENT && largeTime >= WARM_UP) {
-        const enough = (sizes.large * Math.max(wanted, smallTime * SIGNAL_SHARE)) / difference;
+      const enough = (sizes.large * Math.max(wanted, smallTime * SIGNAL_SHARE)) / difference;
+      if (limits.isSteady === true) return sizesFor(enough, limits);
+      if (earlier !== null && rate <= earlier.rate * AGREEMENT && largeTime >= WARM_UP)
         return sizesFor(Math.max(enough, earlier.large), limits); // below that nobody has looked
-      }
       earlier = { rate, large: sizes.large };
     }
     n = sizes.large * (isSignal ? STEP_UP : GROWTH);

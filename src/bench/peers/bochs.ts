@@ -32,6 +32,7 @@ function configuration(romFile: string, vgaFile: string, display: string): strin
 /** One installed Bochs. */
 export class Bochs implements Peer {
   readonly name = 'bochs';
+  readonly isSteady = true;
   #display: string | null = null;
 
   async version(host: BenchHost): Promise<string> {

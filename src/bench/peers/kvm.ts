@@ -10,6 +10,7 @@ const ARGS = ['run', '--engine', 'kvm', '--board', 'kvm', '--format', 'bios', '-
 
 export const kvm: Peer = {
   name: 'kvm',
+  isSteady: true,
   async version(host: BenchHost) {
     try {
       accessSync('/dev/kvm', constants.R_OK | constants.W_OK);

@@ -5,6 +5,8 @@ import type { BenchHost } from '../bench-host.ts';
 export interface Peer {
   /** As in the report. */
   readonly name: string;
+  /** Whether it makes no code as it goes, and so needs no time to become fast. Default false. */
+  readonly isSteady?: boolean;
   /**
    * What it is, with its version.
    *

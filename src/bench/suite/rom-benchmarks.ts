@@ -66,7 +66,8 @@ const FIRST_SHARE = 64;
 /** Units a second of `rom`, run by `peer`. */
 export async function romSampler(host: BenchHost, rom: Rom, peer: Peer): Promise<Sampler> {
   const run = (n: number): Promise<number> => peer.run(host, host.romFile(rom, n));
-  const limits = { step: rom.step, first: rom.n / FIRST_SHARE, max: MAX_N };
+  const { isSteady = false } = peer;
+  const limits = { step: rom.step, first: rom.n / FIRST_SHARE, max: MAX_N, isSteady };
   const sizes = await calibrate(run, limits, host.options.seconds);
   return async () => (await slope(run, sizes)) * rom.unitsPerN;
 }

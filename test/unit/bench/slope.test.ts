@@ -46,6 +46,17 @@ describe('calibrate', () => {
     expect(await slope(warming, { small, large })).toBeCloseTo(1e8, -2);
   });
 
+  it('takes the first sizes that say anything of an engine that needs no warming up', async () => {
+    const times: number[] = [];
+    const run = async (n: number): Promise<number> => {
+      times.push(n / 1e6);
+      return n / 1e6;
+    };
+    const { small, large } = await calibrate(run, { ...LIMITS, isSteady: true }, 0.25);
+    expect((large - small) / 1e6).toBeCloseTo(0.15, 1);
+    expect(times.reduce((a, b) => a + b)).toBeLessThan(1);
+  });
+
   it('keeps to whole steps and below the largest size', async () => {
     const limits = { step: 1024, first: 1, max: 10_000 };
     const { small, large } = await calibrate(engine(0, 1e12), limits, 1);
