@@ -123,6 +123,7 @@ export const MAP_0F38: readonly OpcodeRow[] = [
   ['F3 F6', 'Gd Ed', 'Adox_r32_rm32'],
 ];
 
+/** Of legacy encodings and of VEX. */
 export const MAP_0F3A: readonly OpcodeRow[] = [['00-FF', 'E Ib', '']];
 
 /** Behind VEX everything but VZEROUPPER has a ModRM byte. */
@@ -143,5 +144,3 @@ export const VEX_0F38_MAP: readonly OpcodeRow[] = [
   ['NP F3 /3', 'Bd Ed', 'VEX_Blsi_r32_rm32'],
   ['NP F7', 'Gd Ed Bd', 'VEX_Bextr_r32_rm32_r32'],
 ];
-
-export const VEX_0F3A_MAP: readonly OpcodeRow[] = MAP_0F3A;

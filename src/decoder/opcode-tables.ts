@@ -6,7 +6,7 @@
  */
 
 import { ONE_BYTE_MAP } from './opcode-map.ts';
-import { MAP_0F3A, MAP_0F38, TWO_BYTE_MAP, VEX_0F_MAP, VEX_0F3A_MAP, VEX_0F38_MAP } from './opcode-map-0f.ts';
+import { MAP_0F3A, MAP_0F38, TWO_BYTE_MAP, VEX_0F_MAP, VEX_0F38_MAP } from './opcode-map-0f.ts';
 import { ESCAPE_NAME, X87_MAP } from './opcode-map-x87.ts';
 import type { OpcodeRow } from './opcode-row.ts';
 import { mayBeMemory, operandList, usesModrm } from './operand-codes.ts';
@@ -174,7 +174,7 @@ const MAPS: readonly (readonly [number, readonly OpcodeRow[]])[] = [
   [NODES_0F3A, MAP_0F3A],
   [NODES_VEX, VEX_0F_MAP],
   [NODES_VEX + 0x100, VEX_0F38_MAP],
-  [NODES_VEX + 0x200, VEX_0F3A_MAP],
+  [NODES_VEX + 0x200, MAP_0F3A],
 ];
 for (const [map, rows] of MAPS) for (const row of rows) addRow(map, row);
 
