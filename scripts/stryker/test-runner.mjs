@@ -5,7 +5,7 @@
  * A mutant may leave something behind in the process, so the test that has killed it is run once more without it: fails it
  * again, everything is loaded anew and the mutant gets another try.
  */
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Script } from 'node:vm';
@@ -52,6 +52,8 @@ const ENDLESS = 'an endless loop';
 const MIN_TIME_MS = 5_000;
 /** For a test whose time is not known. */
 const MAX_TIME_MS = 120_000;
+/** How long each test takes without a mutant, for a process that starts because a mutant has ended the one before. */
+const TIMES = '.stryker-times.json';
 
 class InProcessTestRunner {
   /** What the mutants in the code look at. */
@@ -92,6 +94,9 @@ class InProcessTestRunner {
   async #load() {
     const url = `${pathToFileURL(this.#bundle)}?load=${this.#loads++}`;
     this.#tests = (await import(url)).tests.filter(({ id }) => isQuick(id));
+    if (this.#times.size === 0 && existsSync(TIMES)) {
+      this.#times = new Map(JSON.parse(readFileSync(TIMES, 'utf8')));
+    }
   }
 
   /** @returns what went wrong; null for nothing. */
@@ -112,6 +117,7 @@ class InProcessTestRunner {
 
   async dryRun() {
     this.#namespace.activeMutant = undefined;
+    rmSync(TIMES, { force: true });
     await this.#load();
     const results = [];
     for (const test of this.#tests) {
@@ -124,6 +130,7 @@ class InProcessTestRunner {
         failureMessage === null ? { ...result, status: 0 } : { ...result, status: 1, failureMessage },
       );
     }
+    writeFileSync(TIMES, JSON.stringify([...this.#times]));
     return { status: 'complete', tests: results, mutantCoverage: this.#namespace.mutantCoverage };
   }
 

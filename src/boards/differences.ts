@@ -45,7 +45,7 @@ const CPU_COMPARED = without(CPU_FIELDS, [
     'retired',
     'generatedYield',
   ],
-  ...['inlineExits', 'inlineUserspaceExits', 'inlineResult', 'inlineTicks', 'oneInstruction'],
+  ...['inlineExits', 'inlineUserspaceExits', 'inlineTicks', 'oneInstruction'],
   // Of the last fault and the last exit.
   ...['fault', 'faultErrorCode', 'faultAddress', 'ioRefusal', 'internalError'],
   ...['exitReason', 'exitQualification', 'exitInstructionLength', 'exitInstructionInfo', 'exitInsn'],

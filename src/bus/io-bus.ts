@@ -79,14 +79,13 @@ function searchFirstDev(bus: KvmIoBus, addr: number, len: number): number {
   for (let num = bus.dev_count; num > 0; num >>= 1) {
     const pivot = base + (num >> 1);
     const order = kvmIoBusCmp(addr, len, addrs[pivot], lens[pivot]);
-    if (order === 0) {
-      let off = pivot;
-      while (off > 0 && kvmIoBusCmp(addr, len, addrs[off - 1], lens[off - 1]) === 0) off--;
-      return off;
-    }
     if (order > 0) {
       base = pivot + 1;
       num--;
+    } else if (order === 0) {
+      let off = pivot;
+      while (off > 0 && kvmIoBusCmp(addr, len, addrs[off - 1], lens[off - 1]) === 0) off--;
+      return off;
     }
   }
   return -ENOENT;

@@ -56,3 +56,9 @@ export interface IoDevice {
   /** Restores what {@link saveState} returned. */
   loadState?(state: unknown): void;
 }
+
+/** A device that has an answer to accesses of eight bytes. */
+export interface WideIoDevice extends IoDevice {
+  read64(addr: number, data: Uint8Array): boolean;
+  write64(addr: number, data: Uint8Array): boolean;
+}

@@ -232,11 +232,11 @@ export class Cpu {
 
   /** Does port I/O without an exit; null while somebody looks at exits. */
   inlineIo: InlinePortIo | null = null;
+  /** The same for an IN or OUT of which the processor need not look at anything but the permission; set at each boundary. */
+  shortIo: InlinePortIo | null = null;
   /** Accesses done through it in this `runGuest`; and those of them that userspace would have been asked for. */
   inlineExits = 0;
   inlineUserspaceExits = 0;
-  /** INLINE_* of the last access through it. */
-  inlineResult = 0;
   /** Ticks that the last INLINE_REPEAT took. */
   inlineTicks = 0;
   /** The budget of this `runGuest`: with `ticksAtEntry` it tells the time at which it ends. */

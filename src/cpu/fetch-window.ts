@@ -17,6 +17,8 @@ export class FetchWindow {
   tlb: Int32Array | null = null;
   tlbEpoch = -1;
   epoch = -1;
+  /** Whether its instructions may know each other ({@link Insn.next}, {@link Insn.target}). */
+  mayLink = false;
   /** Physical page. */
   page = 0;
 

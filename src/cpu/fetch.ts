@@ -141,6 +141,36 @@ export function fetchSlow(cpu: Cpu, cache: DecodeCache, window: FetchWindow, eip
   return generator.arrive(cpu, own, head, eip, at);
 }
 
+/**
+ * The instruction at `eip` when `wanted`, which the one before it knows, is not linked; the one before learns it.
+ *
+ * @param before the instruction before. @param budget for generated code: ticks left, 0 when it may not run.
+ * @returns null as {@link fetchSlow} does.
+ */
+export function lookUp(
+  cpu: Cpu,
+  cache: DecodeCache,
+  window: FetchWindow,
+  eip: number,
+  before: Insn,
+  wanted: Insn,
+  budget: number,
+): Insn | null {
+  const at = (eip - window.eipBase) | 0;
+  if (at >>> 0 < window.len >>> 0) {
+    const found = window.insns[at];
+    if (found !== null) {
+      if (window.mayLink) {
+        if (before.next === wanted) before.next = found;
+        else if (before.target === wanted) before.target = found;
+      }
+      return found;
+    }
+  }
+  if (cpu.generator !== null) cpu.generator.budget = budget;
+  return fetchSlow(cpu, cache, window, eip);
+}
+
 /** Opens the window on `own`, whose offset `at` holds `eip`. */
 function setWindow(cpu: Cpu, window: FetchWindow, own: CodePage, eip: number, at: number): void {
   const limit = cpu.segLimit[SEG_CS];
@@ -151,6 +181,7 @@ function setWindow(cpu: Cpu, window: FetchWindow, own: CodePage, eip: number, at
   window.eipBase = base | 0;
   // Each fetch from a page with an instruction breakpoint comes by fetchSlow().
   window.len = cpu.debug.hasCodeBreakpoint((cpu.segBase[SEG_CS] + eip) | 0) ? 0 : Math.max(safe, 0);
+  window.mayLink = own.linkUnder(window.eipBase, window.len);
   window.insns = own.insns[cpu.codeIs32 as 0 | 1];
   window.csBase = cpu.segBase[SEG_CS];
   window.csLimit = limit;

@@ -7,7 +7,7 @@
  * `runGuest(cpu, budget): exit reason` is the seam behind which a second engine can stand. Guest registers are in typed
  * arrays; EIP and the budget are locals and are written back whenever something else could look.
  */
-import { type Insn, SEG_CS } from '../decoder/insn.ts';
+import { NOT_LINKED, NOWHERE, SEG_CS } from '../decoder/insn.ts';
 import { ALU_CMP, Op } from '../decoder/op.ts';
 import {
   EXIT_REASON_EPT_VIOLATION,
@@ -30,12 +30,12 @@ import {
 } from './cpu.ts';
 import { DR6_BS } from './debug-state.ts';
 import { deliverFault } from './exceptions.ts';
-import { fetchSlow } from './fetch.ts';
+import { lookUp } from './fetch.ts';
 import { isCurrent } from './fetch-window.ts';
 import { getPf } from './flags.ts';
-import { INLINE_DONE, INLINE_REPEAT } from './inline-port-io.ts';
+import { INLINE_REPEAT } from './inline-port-io.ts';
 import { NATIVE_REPEAT } from './native-port-io.ts';
-import { INLINE_IO, portIoExit } from './port-io.ts';
+import { INLINE_IO, INLINE_IO_DONE, portIoExit, shortIoOf } from './port-io.ts';
 import { ECX, GP_VECTOR, X86_EFLAGS_RF, X86_EFLAGS_TF } from './registers.ts';
 import { drop, peek, pop, push } from './stack.ts';
 import { COLD_EVENT, COLD_EXIT, COLD_NEXT, COLD_REPEAT } from './status.ts';
@@ -129,736 +129,721 @@ function createRunner(cpu: Cpu): Runner {
     cpu.sysFlags = flags & ~X86_EFLAGS_RF;
     let completed = true;
 
-    let insns = window.insns;
-    let winBase = window.eipBase | 0;
-    let winLen = window.len & -Number(isCurrent(window, cpu));
+    // The last instruction, and what is known to come behind it.
+    let insn = NOWHERE;
+    let before = NOWHERE;
     let codeBound = segBound[(SEG_CS << 3) | 3];
 
     run: while (left > stop) {
-      const at = (eip - winBase) | 0;
-      let insn: Insn | null = at >>> 0 < winLen >>> 0 ? insns[at] : null;
-      if (insn === null) {
-        if (cpu.generator !== null) cpu.generator.budget = single ? 0 : left;
-        insn = fetchSlow(cpu, cache, window, eip);
-        insns = window.insns;
-        winBase = window.eipBase | 0;
-        winLen = window.len | 0;
-      }
-      left = (left - 1) | 0;
-      if (insn !== null) {
+      fault: {
+        let op = insn.linked | 0;
+        if (op === NOT_LINKED) {
+          const found = lookUp(cpu, cache, window, eip, before, insn, single ? 0 : left);
+          if (found === null) {
+            left = (left - 1) | 0;
+            break fault;
+          }
+          insn = found;
+          op = insn.op | 0;
+        }
+        left = (left - 1) | 0;
+        before = insn;
         taken: {
-          switch (insn.op | 0) {
-            case Op.Add8: {
-              // DEST ← DEST + SRC
-              const a = r8[insn.dst];
-              const b = r8[insn.src] + insn.imm;
-              const r = (a + b) | 0;
-              r8[insn.dst] = r;
-              lazy[RESULT] = (r << 24) >> 24;
-              const c = (a & b) | ((a | b) & ~r);
-              lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Add16: {
-              const a = r16[insn.dst];
-              const b = r16[insn.src] + insn.imm;
-              const r = (a + b) | 0;
-              r16[insn.dst] = r;
-              lazy[RESULT] = (r << 16) >> 16;
-              const c = (a & b) | ((a | b) & ~r);
-              lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Add32: {
-              const a = gpr[insn.dst];
-              const b = (gpr[insn.src] + insn.imm) | 0;
-              const r = (a + b) | 0;
-              gpr[insn.dst] = r;
-              lazy[RESULT] = r;
-              lazy[AUX] = ((a & b) | ((a | b) & ~r)) & AUX_KEEP;
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Or8: {
-              // DEST ← DEST OR SRC; CF, OF ← 0
-              const a = r8[insn.dst];
-              const b = r8[insn.src] + insn.imm;
-              const r = a | b;
-              r8[insn.dst] = r;
-              lazy[RESULT] = (r << 24) >> 24;
-              lazy[AUX] = 0;
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Or16: {
-              const a = r16[insn.dst];
-              const b = r16[insn.src] + insn.imm;
-              const r = a | b;
-              r16[insn.dst] = r;
-              lazy[RESULT] = (r << 16) >> 16;
-              lazy[AUX] = 0;
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Or32: {
-              const a = gpr[insn.dst];
-              const b = (gpr[insn.src] + insn.imm) | 0;
-              const r = a | b;
-              gpr[insn.dst] = r;
-              lazy[RESULT] = r;
-              lazy[AUX] = 0;
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Adc8: {
-              // DEST ← DEST + SRC + CF
-              const a = r8[insn.dst];
-              const b = r8[insn.src] + insn.imm;
-              const r = (a + b + (lazy[AUX] >>> 31)) | 0;
-              r8[insn.dst] = r;
-              lazy[RESULT] = (r << 24) >> 24;
-              const c = (a & b) | ((a | b) & ~r);
-              lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Adc16: {
-              const a = r16[insn.dst];
-              const b = r16[insn.src] + insn.imm;
-              const r = (a + b + (lazy[AUX] >>> 31)) | 0;
-              r16[insn.dst] = r;
-              lazy[RESULT] = (r << 16) >> 16;
-              const c = (a & b) | ((a | b) & ~r);
-              lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Adc32: {
-              const a = gpr[insn.dst];
-              const b = (gpr[insn.src] + insn.imm) | 0;
-              const r = (a + b + (lazy[AUX] >>> 31)) | 0;
-              gpr[insn.dst] = r;
-              lazy[RESULT] = r;
-              lazy[AUX] = ((a & b) | ((a | b) & ~r)) & AUX_KEEP;
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Sbb8: {
-              // DEST ← DEST − (SRC + CF)
-              const a = r8[insn.dst];
-              const b = r8[insn.src] + insn.imm;
-              const r = (a - b - (lazy[AUX] >>> 31)) | 0;
-              r8[insn.dst] = r;
-              lazy[RESULT] = (r << 24) >> 24;
-              const c = (~a & b) | ((~a | b) & r);
-              lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Sbb16: {
-              const a = r16[insn.dst];
-              const b = r16[insn.src] + insn.imm;
-              const r = (a - b - (lazy[AUX] >>> 31)) | 0;
-              r16[insn.dst] = r;
-              lazy[RESULT] = (r << 16) >> 16;
-              const c = (~a & b) | ((~a | b) & r);
-              lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Sbb32: {
-              const a = gpr[insn.dst];
-              const b = (gpr[insn.src] + insn.imm) | 0;
-              const r = (a - b - (lazy[AUX] >>> 31)) | 0;
-              gpr[insn.dst] = r;
-              lazy[RESULT] = r;
-              lazy[AUX] = ((~a & b) | ((~a | b) & r)) & AUX_KEEP;
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.And8: {
-              // DEST ← DEST AND SRC; CF, OF ← 0
-              const a = r8[insn.dst];
-              const b = r8[insn.src] + insn.imm;
-              const r = a & b;
-              r8[insn.dst] = r;
-              lazy[RESULT] = (r << 24) >> 24;
-              lazy[AUX] = 0;
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.And16: {
-              const a = r16[insn.dst];
-              const b = r16[insn.src] + insn.imm;
-              const r = a & b;
-              r16[insn.dst] = r;
-              lazy[RESULT] = (r << 16) >> 16;
-              lazy[AUX] = 0;
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.And32: {
-              const a = gpr[insn.dst];
-              const b = (gpr[insn.src] + insn.imm) | 0;
-              const r = a & b;
-              gpr[insn.dst] = r;
-              lazy[RESULT] = r;
-              lazy[AUX] = 0;
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Sub8: {
-              // DEST ← DEST − SRC
-              const a = r8[insn.dst];
-              const b = r8[insn.src] + insn.imm;
-              const r = (a - b) | 0;
-              r8[insn.dst] = r;
-              lazy[RESULT] = (r << 24) >> 24;
-              const c = (~a & b) | ((~a | b) & r);
-              lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Sub16: {
-              const a = r16[insn.dst];
-              const b = r16[insn.src] + insn.imm;
-              const r = (a - b) | 0;
-              r16[insn.dst] = r;
-              lazy[RESULT] = (r << 16) >> 16;
-              const c = (~a & b) | ((~a | b) & r);
-              lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Sub32: {
-              const a = gpr[insn.dst];
-              const b = (gpr[insn.src] + insn.imm) | 0;
-              const r = (a - b) | 0;
-              gpr[insn.dst] = r;
-              lazy[RESULT] = r;
-              lazy[AUX] = ((~a & b) | ((~a | b) & r)) & AUX_KEEP;
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Xor8: {
-              // DEST ← DEST XOR SRC; CF, OF ← 0
-              const a = r8[insn.dst];
-              const b = r8[insn.src] + insn.imm;
-              const r = a ^ b;
-              r8[insn.dst] = r;
-              lazy[RESULT] = (r << 24) >> 24;
-              lazy[AUX] = 0;
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Xor16: {
-              const a = r16[insn.dst];
-              const b = r16[insn.src] + insn.imm;
-              const r = a ^ b;
-              r16[insn.dst] = r;
-              lazy[RESULT] = (r << 16) >> 16;
-              lazy[AUX] = 0;
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Xor32: {
-              const a = gpr[insn.dst];
-              const b = (gpr[insn.src] + insn.imm) | 0;
-              const r = a ^ b;
-              gpr[insn.dst] = r;
-              lazy[RESULT] = r;
-              lazy[AUX] = 0;
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Cmp8: {
-              // temp ← DEST − SRC
-              const a = r8[insn.dst];
-              const b = r8[insn.src] + insn.imm;
-              const r = (a - b) | 0;
-              lazy[RESULT] = (r << 24) >> 24;
-              const c = (~a & b) | ((~a | b) & r);
-              lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Cmp16: {
-              const a = r16[insn.dst];
-              const b = r16[insn.src] + insn.imm;
-              const r = (a - b) | 0;
-              lazy[RESULT] = (r << 16) >> 16;
-              const c = (~a & b) | ((~a | b) & r);
-              lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Cmp32: {
-              const a = gpr[insn.dst];
-              const b = (gpr[insn.src] + insn.imm) | 0;
-              const r = (a - b) | 0;
-              lazy[RESULT] = r;
-              lazy[AUX] = ((~a & b) | ((~a | b) & r)) & AUX_KEEP;
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Test8: {
-              // temp ← DEST AND SRC; CF, OF ← 0
-              const a = r8[insn.dst];
-              const b = r8[insn.src] + insn.imm;
-              const r = a & b;
-              lazy[RESULT] = (r << 24) >> 24;
-              lazy[AUX] = 0;
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Test16: {
-              const a = r16[insn.dst];
-              const b = r16[insn.src] + insn.imm;
-              const r = a & b;
-              lazy[RESULT] = (r << 16) >> 16;
-              lazy[AUX] = 0;
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Test32: {
-              const a = gpr[insn.dst];
-              const b = (gpr[insn.src] + insn.imm) | 0;
-              const r = a & b;
-              lazy[RESULT] = r;
-              lazy[AUX] = 0;
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Mov8:
-              r8[insn.dst] = r8[insn.src] + insn.imm;
-              eip = (eip + insn.len) | 0;
-              continue;
-            case Op.Mov16:
-              r16[insn.dst] = r16[insn.src] + insn.imm;
-              eip = (eip + insn.len) | 0;
-              continue;
-            case Op.Mov32:
-              gpr[insn.dst] = gpr[insn.src] + insn.imm;
-              eip = (eip + insn.len) | 0;
-              continue;
-            case Op.Inc8: {
-              // DEST ← DEST + 1; CF unchanged
-              const r = ((r8[insn.dst] + 1) << 24) >> 24;
-              r8[insn.dst] = r;
-              const cf = lazy[AUX] & INT_MIN;
-              lazy[RESULT] = r;
-              lazy[AUX] = cf | ((cf >>> 1) ^ (r === -0x80 ? CARRY_IN : 0)) | ((r & 15) === 0 ? AUX_AF : 0);
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Inc16: {
-              const r = ((r16[insn.dst] + 1) << 16) >> 16;
-              r16[insn.dst] = r;
-              const cf = lazy[AUX] & INT_MIN;
-              lazy[RESULT] = r;
-              lazy[AUX] = cf | ((cf >>> 1) ^ (r === -0x8000 ? CARRY_IN : 0)) | ((r & 15) === 0 ? AUX_AF : 0);
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Inc32: {
-              const r = (gpr[insn.dst] + 1) | 0;
-              gpr[insn.dst] = r;
-              const cf = lazy[AUX] & INT_MIN;
-              lazy[RESULT] = r;
-              lazy[AUX] = cf | ((cf >>> 1) ^ (r === INT_MIN ? CARRY_IN : 0)) | ((r & 15) === 0 ? AUX_AF : 0);
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Dec8: {
-              // DEST ← DEST − 1; CF unchanged
-              const r = ((r8[insn.dst] - 1) << 24) >> 24;
-              r8[insn.dst] = r;
-              const cf = lazy[AUX] & INT_MIN;
-              lazy[RESULT] = r;
-              lazy[AUX] = cf | ((cf >>> 1) ^ (r === 0x7f ? CARRY_IN : 0)) | ((r & 15) === 15 ? AUX_AF : 0);
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Dec16: {
-              const r = ((r16[insn.dst] - 1) << 16) >> 16;
-              r16[insn.dst] = r;
-              const cf = lazy[AUX] & INT_MIN;
-              lazy[RESULT] = r;
-              lazy[AUX] = cf | ((cf >>> 1) ^ (r === 0x7fff ? CARRY_IN : 0)) | ((r & 15) === 15 ? AUX_AF : 0);
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Dec32: {
-              const r = (gpr[insn.dst] - 1) | 0;
-              gpr[insn.dst] = r;
-              const cf = lazy[AUX] & INT_MIN;
-              lazy[RESULT] = r;
-              lazy[AUX] = cf | ((cf >>> 1) ^ (r === INT_MAX ? CARRY_IN : 0)) | ((r & 15) === 15 ? AUX_AF : 0);
-              eip = (eip + insn.len) | 0;
-              continue;
-            }
-            case Op.Load8: {
-              const v = load8(
-                cpu,
-                insn.seg,
-                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-              );
-              if (cpu.fault === FAULT_NONE) r8[insn.dst] = v;
-              break;
-            }
-            case Op.Load16: {
-              const v = load16(
-                cpu,
-                insn.seg,
-                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-              );
-              if (cpu.fault === FAULT_NONE) r16[insn.dst] = v;
-              break;
-            }
-            case Op.Load32: {
-              const v = load32(
-                cpu,
-                insn.seg,
-                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-              );
-              if (cpu.fault === FAULT_NONE) gpr[insn.dst] = v;
-              break;
-            }
-            case Op.Store8:
-              store8(
-                cpu,
-                insn.seg,
-                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                r8[insn.src] + insn.imm,
-              );
-              break;
-            case Op.Store16:
-              store16(
-                cpu,
-                insn.seg,
-                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                r16[insn.src] + insn.imm,
-              );
-              break;
-            case Op.Store32:
-              store32(
-                cpu,
-                insn.seg,
-                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                gpr[insn.src] + insn.imm,
-              );
-              break;
-            case Op.AluLoad8: {
-              const b = load8(
-                cpu,
-                insn.seg,
-                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-              );
-              if (cpu.fault !== FAULT_NONE) break;
-              const r = alu(lazy, insn.sub, r8[insn.dst], b, 1);
-              if (insn.sub < ALU_CMP) r8[insn.dst] = r;
-              break;
-            }
-            case Op.AluLoad16: {
-              const b = load16(
-                cpu,
-                insn.seg,
-                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-              );
-              if (cpu.fault !== FAULT_NONE) break;
-              const r = alu(lazy, insn.sub, r16[insn.dst], b, 2);
-              if (insn.sub < ALU_CMP) r16[insn.dst] = r;
-              break;
-            }
-            case Op.AluLoad32: {
-              const b = load32(
-                cpu,
-                insn.seg,
-                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-              );
-              if (cpu.fault !== FAULT_NONE) break;
-              const r = alu(lazy, insn.sub, gpr[insn.dst], b, 4);
-              if (insn.sub < ALU_CMP) gpr[insn.dst] = r;
-              break;
-            }
-            case Op.AluStore8:
-              aluStore(
-                cpu,
-                insn,
-                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                1,
-                r8[insn.src] + insn.imm,
-              );
-              break;
-            case Op.AluStore16:
-              aluStore(
-                cpu,
-                insn,
-                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                2,
-                r16[insn.src] + insn.imm,
-              );
-              break;
-            case Op.AluStore32:
-              aluStore(
-                cpu,
-                insn,
-                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                4,
-                gpr[insn.src] + insn.imm,
-              );
-              break;
-            case Op.Lea16:
-              r16[insn.dst] = (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask;
-              break;
-            case Op.Lea32:
-              gpr[insn.dst] = (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask;
-              break;
-            case Op.Jo:
-              if ((lazy[AUX] ^ (lazy[AUX] << 1)) < 0) break taken;
-              break;
-            case Op.Jno:
-              if ((lazy[AUX] ^ (lazy[AUX] << 1)) >= 0) break taken;
-              break;
-            case Op.Jb:
-              if (lazy[AUX] < 0) break taken;
-              break;
-            case Op.Jae:
-              if (lazy[AUX] >= 0) break taken;
-              break;
-            case Op.Je:
-              if (lazy[RESULT] === 0) break taken;
-              break;
-            case Op.Jne:
-              if (lazy[RESULT] !== 0) break taken;
-              break;
-            case Op.Jbe:
-              if (lazy[AUX] < 0 || lazy[RESULT] === 0) break taken;
-              break;
-            case Op.Ja:
-              if (lazy[AUX] >= 0 && lazy[RESULT] !== 0) break taken;
-              break;
-            case Op.Js:
-              if ((lazy[RESULT] ^ (lazy[AUX] << 31)) < 0) break taken;
-              break;
-            case Op.Jns:
-              if ((lazy[RESULT] ^ (lazy[AUX] << 31)) >= 0) break taken;
-              break;
-            case Op.Jp:
-              if (getPf(lazy) !== 0) break taken;
-              break;
-            case Op.Jnp:
-              if (getPf(lazy) === 0) break taken;
-              break;
-            case Op.Jl:
-              if ((lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) < 0) break taken;
-              break;
-            case Op.Jge:
-              if ((lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) >= 0) break taken;
-              break;
-            case Op.Jle:
-              if (lazy[RESULT] === 0 || (lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) < 0)
+          next: {
+            switch (op) {
+              case Op.Add8: {
+                // DEST ← DEST + SRC
+                const a = r8[insn.dst];
+                const b = r8[insn.src] + insn.imm;
+                const r = (a + b) | 0;
+                r8[insn.dst] = r;
+                lazy[RESULT] = (r << 24) >> 24;
+                const c = (a & b) | ((a | b) & ~r);
+                lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
+                break next;
+              }
+              case Op.Add16: {
+                const a = r16[insn.dst];
+                const b = r16[insn.src] + insn.imm;
+                const r = (a + b) | 0;
+                r16[insn.dst] = r;
+                lazy[RESULT] = (r << 16) >> 16;
+                const c = (a & b) | ((a | b) & ~r);
+                lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
+                break next;
+              }
+              case Op.Add32: {
+                const a = gpr[insn.dst];
+                const b = (gpr[insn.src] + insn.imm) | 0;
+                const r = (a + b) | 0;
+                gpr[insn.dst] = r;
+                lazy[RESULT] = r;
+                lazy[AUX] = ((a & b) | ((a | b) & ~r)) & AUX_KEEP;
+                break next;
+              }
+              case Op.Or8: {
+                // DEST ← DEST OR SRC; CF, OF ← 0
+                const a = r8[insn.dst];
+                const b = r8[insn.src] + insn.imm;
+                const r = a | b;
+                r8[insn.dst] = r;
+                lazy[RESULT] = (r << 24) >> 24;
+                lazy[AUX] = 0;
+                break next;
+              }
+              case Op.Or16: {
+                const a = r16[insn.dst];
+                const b = r16[insn.src] + insn.imm;
+                const r = a | b;
+                r16[insn.dst] = r;
+                lazy[RESULT] = (r << 16) >> 16;
+                lazy[AUX] = 0;
+                break next;
+              }
+              case Op.Or32: {
+                const a = gpr[insn.dst];
+                const b = (gpr[insn.src] + insn.imm) | 0;
+                const r = a | b;
+                gpr[insn.dst] = r;
+                lazy[RESULT] = r;
+                lazy[AUX] = 0;
+                break next;
+              }
+              case Op.Adc8: {
+                // DEST ← DEST + SRC + CF
+                const a = r8[insn.dst];
+                const b = r8[insn.src] + insn.imm;
+                const r = (a + b + (lazy[AUX] >>> 31)) | 0;
+                r8[insn.dst] = r;
+                lazy[RESULT] = (r << 24) >> 24;
+                const c = (a & b) | ((a | b) & ~r);
+                lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
+                break next;
+              }
+              case Op.Adc16: {
+                const a = r16[insn.dst];
+                const b = r16[insn.src] + insn.imm;
+                const r = (a + b + (lazy[AUX] >>> 31)) | 0;
+                r16[insn.dst] = r;
+                lazy[RESULT] = (r << 16) >> 16;
+                const c = (a & b) | ((a | b) & ~r);
+                lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
+                break next;
+              }
+              case Op.Adc32: {
+                const a = gpr[insn.dst];
+                const b = (gpr[insn.src] + insn.imm) | 0;
+                const r = (a + b + (lazy[AUX] >>> 31)) | 0;
+                gpr[insn.dst] = r;
+                lazy[RESULT] = r;
+                lazy[AUX] = ((a & b) | ((a | b) & ~r)) & AUX_KEEP;
+                break next;
+              }
+              case Op.Sbb8: {
+                // DEST ← DEST − (SRC + CF)
+                const a = r8[insn.dst];
+                const b = r8[insn.src] + insn.imm;
+                const r = (a - b - (lazy[AUX] >>> 31)) | 0;
+                r8[insn.dst] = r;
+                lazy[RESULT] = (r << 24) >> 24;
+                const c = (~a & b) | ((~a | b) & r);
+                lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
+                break next;
+              }
+              case Op.Sbb16: {
+                const a = r16[insn.dst];
+                const b = r16[insn.src] + insn.imm;
+                const r = (a - b - (lazy[AUX] >>> 31)) | 0;
+                r16[insn.dst] = r;
+                lazy[RESULT] = (r << 16) >> 16;
+                const c = (~a & b) | ((~a | b) & r);
+                lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
+                break next;
+              }
+              case Op.Sbb32: {
+                const a = gpr[insn.dst];
+                const b = (gpr[insn.src] + insn.imm) | 0;
+                const r = (a - b - (lazy[AUX] >>> 31)) | 0;
+                gpr[insn.dst] = r;
+                lazy[RESULT] = r;
+                lazy[AUX] = ((~a & b) | ((~a | b) & r)) & AUX_KEEP;
+                break next;
+              }
+              case Op.And8: {
+                // DEST ← DEST AND SRC; CF, OF ← 0
+                const a = r8[insn.dst];
+                const b = r8[insn.src] + insn.imm;
+                const r = a & b;
+                r8[insn.dst] = r;
+                lazy[RESULT] = (r << 24) >> 24;
+                lazy[AUX] = 0;
+                break next;
+              }
+              case Op.And16: {
+                const a = r16[insn.dst];
+                const b = r16[insn.src] + insn.imm;
+                const r = a & b;
+                r16[insn.dst] = r;
+                lazy[RESULT] = (r << 16) >> 16;
+                lazy[AUX] = 0;
+                break next;
+              }
+              case Op.And32: {
+                const a = gpr[insn.dst];
+                const b = (gpr[insn.src] + insn.imm) | 0;
+                const r = a & b;
+                gpr[insn.dst] = r;
+                lazy[RESULT] = r;
+                lazy[AUX] = 0;
+                break next;
+              }
+              case Op.Sub8: {
+                // DEST ← DEST − SRC
+                const a = r8[insn.dst];
+                const b = r8[insn.src] + insn.imm;
+                const r = (a - b) | 0;
+                r8[insn.dst] = r;
+                lazy[RESULT] = (r << 24) >> 24;
+                const c = (~a & b) | ((~a | b) & r);
+                lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
+                break next;
+              }
+              case Op.Sub16: {
+                const a = r16[insn.dst];
+                const b = r16[insn.src] + insn.imm;
+                const r = (a - b) | 0;
+                r16[insn.dst] = r;
+                lazy[RESULT] = (r << 16) >> 16;
+                const c = (~a & b) | ((~a | b) & r);
+                lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
+                break next;
+              }
+              case Op.Sub32: {
+                const a = gpr[insn.dst];
+                const b = (gpr[insn.src] + insn.imm) | 0;
+                const r = (a - b) | 0;
+                gpr[insn.dst] = r;
+                lazy[RESULT] = r;
+                lazy[AUX] = ((~a & b) | ((~a | b) & r)) & AUX_KEEP;
+                break next;
+              }
+              case Op.Xor8: {
+                // DEST ← DEST XOR SRC; CF, OF ← 0
+                const a = r8[insn.dst];
+                const b = r8[insn.src] + insn.imm;
+                const r = a ^ b;
+                r8[insn.dst] = r;
+                lazy[RESULT] = (r << 24) >> 24;
+                lazy[AUX] = 0;
+                break next;
+              }
+              case Op.Xor16: {
+                const a = r16[insn.dst];
+                const b = r16[insn.src] + insn.imm;
+                const r = a ^ b;
+                r16[insn.dst] = r;
+                lazy[RESULT] = (r << 16) >> 16;
+                lazy[AUX] = 0;
+                break next;
+              }
+              case Op.Xor32: {
+                const a = gpr[insn.dst];
+                const b = (gpr[insn.src] + insn.imm) | 0;
+                const r = a ^ b;
+                gpr[insn.dst] = r;
+                lazy[RESULT] = r;
+                lazy[AUX] = 0;
+                break next;
+              }
+              case Op.Cmp8: {
+                // temp ← DEST − SRC
+                const a = r8[insn.dst];
+                const b = r8[insn.src] + insn.imm;
+                const r = (a - b) | 0;
+                lazy[RESULT] = (r << 24) >> 24;
+                const c = (~a & b) | ((~a | b) & r);
+                lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
+                break next;
+              }
+              case Op.Cmp16: {
+                const a = r16[insn.dst];
+                const b = r16[insn.src] + insn.imm;
+                const r = (a - b) | 0;
+                lazy[RESULT] = (r << 16) >> 16;
+                const c = (~a & b) | ((~a | b) & r);
+                lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
+                break next;
+              }
+              case Op.Cmp32: {
+                const a = gpr[insn.dst];
+                const b = (gpr[insn.src] + insn.imm) | 0;
+                const r = (a - b) | 0;
+                lazy[RESULT] = r;
+                lazy[AUX] = ((~a & b) | ((~a | b) & r)) & AUX_KEEP;
+                break next;
+              }
+              case Op.Test8: {
+                // temp ← DEST AND SRC; CF, OF ← 0
+                const a = r8[insn.dst];
+                const b = r8[insn.src] + insn.imm;
+                const r = a & b;
+                lazy[RESULT] = (r << 24) >> 24;
+                lazy[AUX] = 0;
+                break next;
+              }
+              case Op.Test16: {
+                const a = r16[insn.dst];
+                const b = r16[insn.src] + insn.imm;
+                const r = a & b;
+                lazy[RESULT] = (r << 16) >> 16;
+                lazy[AUX] = 0;
+                break next;
+              }
+              case Op.Test32: {
+                const a = gpr[insn.dst];
+                const b = (gpr[insn.src] + insn.imm) | 0;
+                const r = a & b;
+                lazy[RESULT] = r;
+                lazy[AUX] = 0;
+                break next;
+              }
+              case Op.Mov8:
+                r8[insn.dst] = r8[insn.src] + insn.imm;
+                break next;
+              case Op.Mov16:
+                r16[insn.dst] = r16[insn.src] + insn.imm;
+                break next;
+              case Op.Mov32:
+                gpr[insn.dst] = gpr[insn.src] + insn.imm;
+                break next;
+              case Op.Inc8: {
+                // DEST ← DEST + 1; CF unchanged
+                const r = ((r8[insn.dst] + 1) << 24) >> 24;
+                r8[insn.dst] = r;
+                const cf = lazy[AUX] & INT_MIN;
+                lazy[RESULT] = r;
+                lazy[AUX] = cf | ((cf >>> 1) ^ (r === -0x80 ? CARRY_IN : 0)) | ((r & 15) === 0 ? AUX_AF : 0);
+                break next;
+              }
+              case Op.Inc16: {
+                const r = ((r16[insn.dst] + 1) << 16) >> 16;
+                r16[insn.dst] = r;
+                const cf = lazy[AUX] & INT_MIN;
+                lazy[RESULT] = r;
+                lazy[AUX] =
+                  cf | ((cf >>> 1) ^ (r === -0x8000 ? CARRY_IN : 0)) | ((r & 15) === 0 ? AUX_AF : 0);
+                break next;
+              }
+              case Op.Inc32: {
+                const r = (gpr[insn.dst] + 1) | 0;
+                gpr[insn.dst] = r;
+                const cf = lazy[AUX] & INT_MIN;
+                lazy[RESULT] = r;
+                lazy[AUX] =
+                  cf | ((cf >>> 1) ^ (r === INT_MIN ? CARRY_IN : 0)) | ((r & 15) === 0 ? AUX_AF : 0);
+                break next;
+              }
+              case Op.Dec8: {
+                // DEST ← DEST − 1; CF unchanged
+                const r = ((r8[insn.dst] - 1) << 24) >> 24;
+                r8[insn.dst] = r;
+                const cf = lazy[AUX] & INT_MIN;
+                lazy[RESULT] = r;
+                lazy[AUX] = cf | ((cf >>> 1) ^ (r === 0x7f ? CARRY_IN : 0)) | ((r & 15) === 15 ? AUX_AF : 0);
+                break next;
+              }
+              case Op.Dec16: {
+                const r = ((r16[insn.dst] - 1) << 16) >> 16;
+                r16[insn.dst] = r;
+                const cf = lazy[AUX] & INT_MIN;
+                lazy[RESULT] = r;
+                lazy[AUX] =
+                  cf | ((cf >>> 1) ^ (r === 0x7fff ? CARRY_IN : 0)) | ((r & 15) === 15 ? AUX_AF : 0);
+                break next;
+              }
+              case Op.Dec32: {
+                const r = (gpr[insn.dst] - 1) | 0;
+                gpr[insn.dst] = r;
+                const cf = lazy[AUX] & INT_MIN;
+                lazy[RESULT] = r;
+                lazy[AUX] =
+                  cf | ((cf >>> 1) ^ (r === INT_MAX ? CARRY_IN : 0)) | ((r & 15) === 15 ? AUX_AF : 0);
+                break next;
+              }
+              case Op.Load8: {
+                const v = load8(
+                  cpu,
+                  insn.seg,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                );
+                if (cpu.fault === FAULT_NONE) r8[insn.dst] = v;
+                break;
+              }
+              case Op.Load16: {
+                const v = load16(
+                  cpu,
+                  insn.seg,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                );
+                if (cpu.fault === FAULT_NONE) r16[insn.dst] = v;
+                break;
+              }
+              case Op.Load32: {
+                const v = load32(
+                  cpu,
+                  insn.seg,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                );
+                if (cpu.fault === FAULT_NONE) gpr[insn.dst] = v;
+                break;
+              }
+              case Op.Store8:
+                store8(
+                  cpu,
+                  insn.seg,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                  r8[insn.src] + insn.imm,
+                );
+                break;
+              case Op.Store16:
+                store16(
+                  cpu,
+                  insn.seg,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                  r16[insn.src] + insn.imm,
+                );
+                break;
+              case Op.Store32:
+                store32(
+                  cpu,
+                  insn.seg,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                  gpr[insn.src] + insn.imm,
+                );
+                break;
+              case Op.AluLoad8: {
+                const b = load8(
+                  cpu,
+                  insn.seg,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                );
+                if (cpu.fault !== FAULT_NONE) break;
+                const r = alu(lazy, insn.sub, r8[insn.dst], b, 1);
+                if (insn.sub < ALU_CMP) r8[insn.dst] = r;
+                break;
+              }
+              case Op.AluLoad16: {
+                const b = load16(
+                  cpu,
+                  insn.seg,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                );
+                if (cpu.fault !== FAULT_NONE) break;
+                const r = alu(lazy, insn.sub, r16[insn.dst], b, 2);
+                if (insn.sub < ALU_CMP) r16[insn.dst] = r;
+                break;
+              }
+              case Op.AluLoad32: {
+                const b = load32(
+                  cpu,
+                  insn.seg,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                );
+                if (cpu.fault !== FAULT_NONE) break;
+                const r = alu(lazy, insn.sub, gpr[insn.dst], b, 4);
+                if (insn.sub < ALU_CMP) gpr[insn.dst] = r;
+                break;
+              }
+              case Op.AluStore8:
+                aluStore(
+                  cpu,
+                  insn,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                  1,
+                  r8[insn.src] + insn.imm,
+                );
+                break;
+              case Op.AluStore16:
+                aluStore(
+                  cpu,
+                  insn,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                  2,
+                  r16[insn.src] + insn.imm,
+                );
+                break;
+              case Op.AluStore32:
+                aluStore(
+                  cpu,
+                  insn,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                  4,
+                  gpr[insn.src] + insn.imm,
+                );
+                break;
+              case Op.Lea16:
+                r16[insn.dst] =
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask;
+                break next;
+              case Op.Lea32:
+                gpr[insn.dst] =
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask;
+                break next;
+              case Op.Jo:
+                if ((lazy[AUX] ^ (lazy[AUX] << 1)) < 0) break taken;
+                break next;
+              case Op.Jno:
+                if ((lazy[AUX] ^ (lazy[AUX] << 1)) >= 0) break taken;
+                break next;
+              case Op.Jb:
+                if (lazy[AUX] < 0) break taken;
+                break next;
+              case Op.Jae:
+                if (lazy[AUX] >= 0) break taken;
+                break next;
+              case Op.Je:
+                if (lazy[RESULT] === 0) break taken;
+                break next;
+              case Op.Jne:
+                if (lazy[RESULT] !== 0) break taken;
+                break next;
+              case Op.Jbe:
+                if (lazy[AUX] < 0 || lazy[RESULT] === 0) break taken;
+                break next;
+              case Op.Ja:
+                if (lazy[AUX] >= 0 && lazy[RESULT] !== 0) break taken;
+                break next;
+              case Op.Js:
+                if ((lazy[RESULT] ^ (lazy[AUX] << 31)) < 0) break taken;
+                break next;
+              case Op.Jns:
+                if ((lazy[RESULT] ^ (lazy[AUX] << 31)) >= 0) break taken;
+                break next;
+              case Op.Jp:
+                if (getPf(lazy) !== 0) break taken;
+                break next;
+              case Op.Jnp:
+                if (getPf(lazy) === 0) break taken;
+                break next;
+              case Op.Jl:
+                if ((lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) < 0) break taken;
+                break next;
+              case Op.Jge:
+                if ((lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) >= 0) break taken;
+                break next;
+              case Op.Jle:
+                if (
+                  lazy[RESULT] === 0 ||
+                  (lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) < 0
+                )
+                  break taken;
+                break next;
+              case Op.Jg:
+                if (
+                  lazy[RESULT] !== 0 &&
+                  (lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) >= 0
+                )
+                  break taken;
+                break next;
+              case Op.Jmp:
                 break taken;
-              break;
-            case Op.Jg:
-              if (
-                lazy[RESULT] !== 0 &&
-                (lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) >= 0
-              )
-                break taken;
-              break;
-            case Op.Jmp:
-              break taken;
-            case Op.Loop: {
-              // Count ← Count − 1 (CX or ECX by address size); jump when it is not 0.
-              const count = (gpr[ECX] - 1) & insn.addrMask;
-              if (count !== 0 && (((eip + insn.disp) & insn.imm2) ^ INT_MIN) >= codeBound) {
-                raise(cpu, GP_VECTOR, 0);
+              case Op.Loop: {
+                // Count ← Count − 1 (CX or ECX by address size); jump when it is not 0.
+                const count = (gpr[ECX] - 1) & insn.addrMask;
+                if (count !== 0 && (((eip + insn.disp) & insn.imm2) ^ INT_MIN) >= codeBound) {
+                  raise(cpu, GP_VECTOR, 0);
+                  break;
+                }
+                gpr[ECX] = (gpr[ECX] & ~insn.addrMask) | count;
+                if (count !== 0) break taken;
                 break;
               }
-              gpr[ECX] = (gpr[ECX] & ~insn.addrMask) | count;
-              if (count !== 0) break taken;
-              break;
-            }
-            case Op.Call: {
-              const target = (eip + insn.disp) & insn.imm2;
-              if ((target ^ INT_MIN) >= codeBound) {
-                raise(cpu, GP_VECTOR, 0);
-                break;
-              }
-              push(cpu, insn.opSize, (eip + insn.len) | 0);
-              if (cpu.fault !== FAULT_NONE) break;
-              eip = target;
-              continue;
-            }
-            case Op.Ret: {
-              const target = peek(cpu, insn.opSize, 0) | 0;
-              if (cpu.fault !== FAULT_NONE) break;
-              if ((target ^ INT_MIN) >= codeBound) {
-                raise(cpu, GP_VECTOR, 0);
-                break;
-              }
-              drop(cpu, insn.opSize);
-              eip = target;
-              continue;
-            }
-            case Op.Push16:
-              push(cpu, 2, r16[insn.dst]);
-              break;
-            case Op.Push32:
-              push(cpu, 4, gpr[insn.dst]);
-              break;
-            case Op.Pop16: {
-              const v = pop(cpu, 2);
-              if (cpu.fault === FAULT_NONE) r16[insn.dst] = v;
-              break;
-            }
-            case Op.Pop32: {
-              const v = pop(cpu, 4);
-              if (cpu.fault === FAULT_NONE) gpr[insn.dst] = v;
-              break;
-            }
-            case Op.Shl32: {
-              // CF ← last bit shifted out; OF ← MSB(DEST) XOR CF (count 1)
-              const count = (r8[insn.src] + insn.imm) & 31;
-              if (count !== 0) {
-                const a = gpr[insn.dst];
-                const r = a << count;
-                const cf = (a >>> (32 - count)) & 1;
-                gpr[insn.dst] = r;
-                lazy[RESULT] = r;
-                lazy[AUX] = (cf << 31) | ((r >>> 1) & CARRY_IN);
-              }
-              break;
-            }
-            case Op.Shr32: {
-              // OF ← MSB(tempDEST) (count 1)
-              const count = (r8[insn.src] + insn.imm) & 31;
-              if (count !== 0) {
-                const a = gpr[insn.dst];
-                const r = a >>> count;
-                const cf = (a >>> (count - 1)) & 1;
-                gpr[insn.dst] = r;
-                lazy[RESULT] = r;
-                lazy[AUX] = (cf << 31) | ((cf ^ (((r ^ (r << 1)) >>> 31) & 1)) << 30);
-              }
-              break;
-            }
-            case Op.Sar32: {
-              // OF ← 0
-              const count = (r8[insn.src] + insn.imm) & 31;
-              if (count !== 0) {
-                const a = gpr[insn.dst];
-                const r = a >> count;
-                const cf = (a >> (count - 1)) & 1;
-                gpr[insn.dst] = r;
-                lazy[RESULT] = r;
-                lazy[AUX] = (cf << 31) | (cf << 30);
-              }
-              break;
-            }
-            case Op.Nop:
-              break;
-            case Op.MovzxLoad8: {
-              const v = load8(
-                cpu,
-                insn.seg,
-                (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-              );
-              if (cpu.fault !== FAULT_NONE) break;
-              if (insn.size === 4) gpr[insn.dst] = v;
-              else r16[insn.dst] = v;
-              break;
-            }
-            case Op.MovzxReg8:
-              if (insn.size === 4) gpr[insn.dst] = r8[insn.src];
-              else r16[insn.dst] = r8[insn.src];
-              break;
-            case Op.Generated: {
-              cpu.eip = eip;
-              left = enterGenerated(cpu, left + 1) | 0;
-              eip = cpu.eip | 0;
-              if (cpu.fault !== FAULT_NONE) break;
-              if (cpu.generatedYield !== 0) {
-                cpu.generatedYield = 0;
-                start = (start - left) | 0;
-                left = 0;
-                break run;
-              }
-              if (cpu.attention !== 0) break run;
-              continue;
-            }
-            case Op.PortIo: {
-              cpu.eip = eip;
-              const exit = portIoExit(cpu, insn, (shadow | (oneShot & X86_EFLAGS_TF)) === 0 ? left + 1 : 0);
-              if (exit === NO_EXIT) break;
-              if (exit === INLINE_IO) {
-                const result = cpu.inlineResult | 0;
-                if (result >= INLINE_REPEAT) left = (left + 1 - cpu.inlineTicks) | 0;
-                else eip = (eip + insn.len) | 0;
-                if (result === INLINE_DONE || result === INLINE_REPEAT) continue;
-                // Nothing is left of the budget: KVM_RUN looks at what is due.
-                start = (start - left) | 0;
-                left = 0;
-                break run;
-              }
-              if (exit === NATIVE_REPEAT) {
-                if (cpu.attention !== 0) break run;
+              case Op.Call: {
+                const target = (eip + insn.disp) & insn.imm2;
+                if ((target ^ INT_MIN) >= codeBound) {
+                  raise(cpu, GP_VECTOR, 0);
+                  break;
+                }
+                push(cpu, insn.opSize, (eip + insn.len) | 0);
+                if (cpu.fault !== FAULT_NONE) break;
+                eip = target;
+                insn = NOWHERE;
                 continue;
               }
-              if (single) {
-                cpu.interruptShadow = shadow;
-                cpu.sysFlags |= oneShot & X86_EFLAGS_RF;
-              }
-              return leave(cpu, eip, start - left - 1, exit);
-            }
-            default: {
-              cpu.eip = eip;
-              cpu.budgetLeft = left - stop;
-              cpu.retired = start - left;
-              const status = COLD_TABLE[insn.op](cpu, insn);
-              left = (cpu.budgetLeft + stop) | 0;
-              if (cpu.fault !== FAULT_NONE) break;
-              if (status !== COLD_NEXT) {
-                if (status === COLD_EXIT) {
-                  if (single) {
-                    cpu.interruptShadow = shadow;
-                    cpu.sysFlags |= oneShot & X86_EFLAGS_RF;
-                  }
-                  return leave(cpu, eip, start - left - 1, cpu.exitReason);
+              case Op.Ret: {
+                const target = peek(cpu, insn.opSize, 0) | 0;
+                if (cpu.fault !== FAULT_NONE) break;
+                if ((target ^ INT_MIN) >= codeBound) {
+                  raise(cpu, GP_VECTOR, 0);
+                  break;
                 }
-                if (status === COLD_REPEAT) {
+                drop(cpu, insn.opSize);
+                eip = target;
+                insn = NOWHERE;
+                continue;
+              }
+              case Op.Push16:
+                push(cpu, 2, r16[insn.dst]);
+                break;
+              case Op.Push32:
+                push(cpu, 4, gpr[insn.dst]);
+                break;
+              case Op.Pop16: {
+                const v = pop(cpu, 2);
+                if (cpu.fault === FAULT_NONE) r16[insn.dst] = v;
+                break;
+              }
+              case Op.Pop32: {
+                const v = pop(cpu, 4);
+                if (cpu.fault === FAULT_NONE) gpr[insn.dst] = v;
+                break;
+              }
+              case Op.Shl32: {
+                // CF ← last bit shifted out; OF ← MSB(DEST) XOR CF (count 1)
+                const count = (r8[insn.src] + insn.imm) & 31;
+                if (count !== 0) {
+                  const a = gpr[insn.dst];
+                  const r = a << count;
+                  const cf = (a >>> (32 - count)) & 1;
+                  gpr[insn.dst] = r;
+                  lazy[RESULT] = r;
+                  lazy[AUX] = (cf << 31) | ((r >>> 1) & CARRY_IN);
+                }
+                break next;
+              }
+              case Op.Shr32: {
+                // OF ← MSB(tempDEST) (count 1)
+                const count = (r8[insn.src] + insn.imm) & 31;
+                if (count !== 0) {
+                  const a = gpr[insn.dst];
+                  const r = a >>> count;
+                  const cf = (a >>> (count - 1)) & 1;
+                  gpr[insn.dst] = r;
+                  lazy[RESULT] = r;
+                  lazy[AUX] = (cf << 31) | ((cf ^ (((r ^ (r << 1)) >>> 31) & 1)) << 30);
+                }
+                break next;
+              }
+              case Op.Sar32: {
+                // OF ← 0
+                const count = (r8[insn.src] + insn.imm) & 31;
+                if (count !== 0) {
+                  const a = gpr[insn.dst];
+                  const r = a >> count;
+                  const cf = (a >> (count - 1)) & 1;
+                  gpr[insn.dst] = r;
+                  lazy[RESULT] = r;
+                  lazy[AUX] = (cf << 31) | (cf << 30);
+                }
+                break next;
+              }
+              case Op.Nop:
+                break next;
+              case Op.MovzxLoad8: {
+                const v = load8(
+                  cpu,
+                  insn.seg,
+                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                );
+                if (cpu.fault !== FAULT_NONE) break;
+                if (insn.size === 4) gpr[insn.dst] = v;
+                else r16[insn.dst] = v;
+                break;
+              }
+              case Op.MovzxReg8:
+                if (insn.size === 4) gpr[insn.dst] = r8[insn.src];
+                else r16[insn.dst] = r8[insn.src];
+                break;
+              case Op.Generated: {
+                cpu.eip = eip;
+                left = enterGenerated(cpu, left + 1) | 0;
+                eip = cpu.eip | 0;
+                if (cpu.fault !== FAULT_NONE) break;
+                if (cpu.generatedYield !== 0) {
+                  cpu.generatedYield = 0;
+                  start = (start - left) | 0;
+                  left = 0;
+                  break run;
+                }
+                if (cpu.attention !== 0) break run;
+                insn = NOWHERE;
+                continue;
+              }
+              case Op.PortIo: {
+                cpu.eip = eip;
+                const exit = portIoExit(cpu, insn, (shadow | (oneShot & X86_EFLAGS_TF)) === 0 ? left + 1 : 0);
+                if (exit === INLINE_IO_DONE) break next;
+                if (exit === NO_EXIT) break;
+                if (exit < NATIVE_REPEAT) {
+                  const result = exit - INLINE_IO;
+                  if (result >= INLINE_REPEAT) left = (left + 1 - cpu.inlineTicks) | 0;
+                  else eip = (eip + insn.len) | 0;
+                  if (result === INLINE_REPEAT) {
+                    insn = NOWHERE;
+                    continue;
+                  }
+                  // Nothing is left of the budget: KVM_RUN looks at what is due.
+                  start = (start - left) | 0;
+                  left = 0;
+                  break run;
+                }
+                if (exit === NATIVE_REPEAT) {
+                  if (cpu.attention !== 0) break run;
+                  insn = NOWHERE;
+                  continue;
+                }
+                if (single) {
+                  cpu.interruptShadow = shadow;
+                  cpu.sysFlags |= oneShot & X86_EFLAGS_RF;
+                }
+                return leave(cpu, eip, start - left - 1, exit);
+              }
+              default: {
+                cpu.eip = eip;
+                cpu.budgetLeft = left - stop;
+                cpu.retired = start - left;
+                const status = COLD_TABLE[op](cpu, insn);
+                left = (cpu.budgetLeft + stop) | 0;
+                if (cpu.fault !== FAULT_NONE) break;
+                if (status !== COLD_NEXT) {
+                  if (status === COLD_EXIT) {
+                    if (single) {
+                      cpu.interruptShadow = shadow;
+                      cpu.sysFlags |= oneShot & X86_EFLAGS_RF;
+                    }
+                    return leave(cpu, eip, start - left - 1, cpu.exitReason);
+                  }
+                  insn = NOWHERE;
+                  if (status === COLD_REPEAT) {
+                    if (cpu.attention !== 0) break run;
+                    continue;
+                  }
+                  // COLD_JUMP or COLD_EVENT
+                  completed = status !== COLD_EVENT;
+                  eip = cpu.eip | 0;
+                  window.len = 0;
+                  codeBound = segBound[(SEG_CS << 3) | 3];
                   if (cpu.attention !== 0) break run;
                   continue;
                 }
-                // COLD_JUMP or COLD_EVENT
-                completed = status !== COLD_EVENT;
-                eip = cpu.eip | 0;
-                winLen = 0;
-                codeBound = segBound[(SEG_CS << 3) | 3];
-                if (cpu.attention !== 0) break run;
-                continue;
+                if (cpu.attention === 0) break next;
+                eip = (eip + insn.len) | 0;
+                break run;
               }
-              eip = (eip + insn.len) | 0;
-              if (cpu.attention !== 0) break run;
-              continue;
             }
+            if (cpu.fault !== FAULT_NONE) break fault;
           }
-          if (cpu.fault === FAULT_NONE) {
-            eip = (eip + insn.len) | 0;
-            continue;
-          }
+          eip = (eip + insn.len) | 0;
+          insn = insn.next;
+          continue;
         }
-        if (cpu.fault === FAULT_NONE) {
-          const target = (eip + insn.disp) & insn.imm2;
-          if ((target ^ INT_MIN) < codeBound) {
-            eip = target;
-            continue;
-          }
-          raise(cpu, GP_VECTOR, 0);
+        const target = (eip + insn.disp) & insn.imm2;
+        if ((target ^ INT_MIN) < codeBound) {
+          eip = target;
+          insn = insn.target;
+          continue;
         }
+        raise(cpu, GP_VECTOR, 0);
       }
 
       // A fault, in the fetch or in the instruction. It counts as a tick, so that a guest that only faults ends too.
@@ -907,6 +892,8 @@ function createRunner(cpu: Cpu): Runner {
       let reason = cpu.oneInstruction === 0 ? boundary(cpu) : NO_EXIT;
       if (reason === NO_EXIT && cpu.segmentLeft <= 0) reason = EXIT_REASON_PREEMPTION_TIMER;
       if (reason !== NO_EXIT) return leave(cpu, cpu.eip, cpu.segmentStart - cpu.segmentLeft, reason);
+      if (!isCurrent(window, cpu)) window.len = 0;
+      cpu.shortIo = shortIoOf(cpu);
       reason = runSegment();
       if (reason !== NO_EXIT) return reason;
     }

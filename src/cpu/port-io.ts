@@ -21,39 +21,37 @@ import {
 import { raise } from './access.ts';
 import { NO_EXIT } from './boundary.ts';
 import type { Cpu } from './cpu.ts';
-import { INLINE_EXIT, inlineAccess, inlinePortIo } from './inline-port-io.ts';
+import { INLINE_EXIT, type InlinePortIo, inlineAccess, inlinePortIo } from './inline-port-io.ts';
 import { portAccessIsFree, portAllowed } from './io-permission.ts';
 import { nativePortIo } from './native-port-io.ts';
 import { DX, EDI, ESI, GP_VECTOR } from './registers.ts';
 
-/** {@link portIoExit}: no exit was needed. */
-export const INLINE_IO = -3;
+/** `Cpu.shortIo`, which holds as long as nothing asks for attention. */
+export function shortIoOf(cpu: Cpu): InlinePortIo | null {
+  return cpu.ioIntercept === null && cpu.mmio === null && cpu.debug.armed === 0 ? cpu.inlineIo : null;
+}
+
+/** {@link portIoExit}: no exit was needed. The result (INLINE_*) is added to it. */
+export const INLINE_IO = -16;
+/** The usual one. */
+export const INLINE_IO_DONE = -15;
 
 /**
  * IN, OUT, INS or OUTS. What needs no exit and no look at a bit map is short enough for V8 to see through.
  *
  * @param remaining ticks left of this `runGuest`; 0 while each instruction must come back (a trap, a shadow).
- * @returns EXIT_REASON_IO_INSTRUCTION, NO_EXIT with #GP(0) raised or the instruction done, NATIVE_REPEAT, or INLINE_IO with
- * `cpu.inlineResult`.
+ * @returns EXIT_REASON_IO_INSTRUCTION, NO_EXIT with #GP(0) raised or the instruction done, NATIVE_REPEAT, or INLINE_IO plus
+ * what has been done (INLINE_*).
  */
 export function portIoExit(cpu: Cpu, insn: Insn, remaining: number): number {
-  const io = cpu.inlineIo;
-  if (
-    io === null ||
-    remaining === 0 ||
-    (insn.ioQual & IO_QUAL_STRING) !== 0 ||
-    cpu.ioIntercept !== null ||
-    cpu.mmio !== null ||
-    cpu.debug.armed !== 0 ||
-    !portAccessIsFree(cpu)
-  )
+  const io = cpu.shortIo;
+  if (io === null || remaining === 0 || (insn.ioQual & IO_QUAL_STRING) !== 0 || !portAccessIsFree(cpu))
     return checkedPortIo(cpu, insn, remaining);
   const { ioQual } = insn;
-  const port = (ioQual & IO_QUAL_IMM) !== 0 ? ioQualPort(ioQual) : cpu.r16[DX];
+  const port = (ioQual & IO_QUAL_IMM) !== 0 ? ioQual >>> IO_QUAL_PORT_SHIFT : cpu.r16[DX];
   const result = inlineAccess(cpu, io, ioQual, port, remaining);
   if (result === INLINE_EXIT) return leaveForPortIo(cpu, insn, ioQual | (port << IO_QUAL_PORT_SHIFT));
-  cpu.inlineResult = result;
-  return INLINE_IO;
+  return INLINE_IO + result;
 }
 
 /** The same with everything that may be in the way. */
@@ -68,8 +66,8 @@ function checkedPortIo(cpu: Cpu, insn: Insn, remaining: number): number {
   }
   if (isNative) return nativePortIo(cpu, io, insn, qual, ioQualPort(qual), ioQualSize(qual));
   if (cpu.inlineIo !== null && remaining !== 0 && cpu.debug.armed === 0 && cpu.mmio === null) {
-    cpu.inlineResult = inlinePortIo(cpu, cpu.inlineIo, insn, qual, remaining);
-    if (cpu.inlineResult !== INLINE_EXIT) return INLINE_IO;
+    const result = inlinePortIo(cpu, cpu.inlineIo, insn, qual, remaining);
+    if (result !== INLINE_EXIT) return INLINE_IO + result;
   }
   return leaveForPortIo(cpu, insn, qual);
 }

@@ -6,13 +6,16 @@
  * code costs nothing but that look-up. Instructions that cross a page live in the page where they start and are
  * dropped by a store to either page.
  */
-import type { Insn } from './insn.ts';
+import { type Insn, NO_NEXT, NO_TARGET, NOT_LINKED } from './insn.ts';
 
 const PAGE_SHIFT = 12;
 const PAGE_SIZE = 1 << PAGE_SHIFT;
 const PAGE_MASK = PAGE_SIZE - 1;
 const LINE_SHIFT = 6;
 const MAX_INSN_LEN = 15;
+
+/** A page that is entered under other windows so often is not linked any more. */
+const MAX_RELINKS = 64;
 
 /** Code pages and instructions kept at once; beyond it the cache starts over, so that a guest cannot exhaust the host. */
 export const MAX_PAGES = 2048;
@@ -23,6 +26,11 @@ function noInsns(): (Insn | null)[] {
   const insns: (Insn | null)[] = [];
   for (let i = 0; i < PAGE_SIZE; i++) insns.push(null);
   return insns;
+}
+
+function unlink(insn: Insn): void {
+  insn.next = NO_NEXT;
+  insn.target = NO_TARGET;
 }
 
 /** Stands for the instructions of a page that has none in this mode; never written. */
@@ -71,6 +79,10 @@ export class CodePage {
   /** Generated from this page and not dead, and how many have died. */
   generated: GeneratedCode[] = [];
   deaths = 0;
+  /** Under which window its instructions are linked: EIP at offset 0, and its length; how often that has changed. */
+  #linkBase = 0;
+  #linkLen = 0;
+  #relinks = 0;
 
   constructor(page: number) {
     this.page = page;
@@ -81,6 +93,7 @@ export class CodePage {
     if (this.insns[is32] === EMPTY) this.insns[is32] = noInsns();
     const isNew = this.insns[is32][at] === null;
     this.insns[is32][at] = insn;
+    insn.linked = insn.op;
     if (this.wanted.size !== 0 && this.wanted.has(at * 2 + is32)) this.want(is32, at);
     return isNew;
   }
@@ -95,6 +108,7 @@ export class CodePage {
       return;
     }
     this.wanted.delete(key);
+    insn.linked = NOT_LINKED;
     this.insns[is32][at] = null;
     this.heads[is32].set(at, new Head(insn));
   }
@@ -106,6 +120,30 @@ export class CodePage {
     this.heads[is32].delete(at);
     this.barren.add(at * 2 + is32);
     this.insns[is32][at] = head.insn;
+    head.insn.linked = head.insn.op;
+  }
+
+  /**
+   * The page is entered with EIP `base` at offset 0 and `len` offsets within the limit. Links hold for one such window: a jump leads
+   * elsewhere from another EIP, and the limit is not asked again. @returns whether its instructions may be linked.
+   */
+  linkUnder(base: number, len: number): boolean {
+    if (base !== this.#linkBase || len !== this.#linkLen) {
+      this.#linkBase = base;
+      this.#linkLen = len;
+      if (this.#relinks < MAX_RELINKS) {
+        this.#relinks++;
+        this.#unlink();
+      }
+    }
+    return this.#relinks < MAX_RELINKS;
+  }
+
+  #unlink(): void {
+    for (const is32 of [0, 1] as const) {
+      for (const insn of this.insns[is32]) if (insn !== null) unlink(insn);
+      for (const { insn } of this.heads[is32].values()) unlink(insn);
+    }
   }
 
   /** Bytes `from … to` (inclusive) have changed: what was generated from them is dead. */
@@ -247,6 +285,8 @@ export class DecodeCache {
   }
 
   #drop(insns: (Insn | null)[], at: number): void {
+    const insn = insns[at];
+    if (insn !== null) insn.linked = NOT_LINKED;
     insns[at] = null;
     this.#live--;
     this.dropped++;
@@ -262,8 +302,10 @@ export class DecodeCache {
   /** Forgets everything. */
   clear(): void {
     for (const page of this.#pages.values()) {
-      page.insns[0].fill(null);
-      page.insns[1].fill(null);
+      for (const insns of page.insns) {
+        for (const insn of insns) if (insn !== null) insn.linked = NOT_LINKED;
+        insns.fill(null);
+      }
       page.kill(0, PAGE_MASK);
       page.heads[0].clear();
       page.heads[1].clear();

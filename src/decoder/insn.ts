@@ -37,6 +37,12 @@ export const FORM_MEM_DST = 1;
 /** The second (source) operand is memory. */
 export const FORM_MEM_SRC = 2;
 
+/** `Insn.linked`: it has to be looked up. */
+export const NOT_LINKED = -1;
+
+/** What {@link Insn.next} and {@link Insn.target} are at first. */
+let unknown: Pick<Insn, 'next' | 'target'> | null = null;
+
 /** One decoded instruction. Field meanings are those of its operation's row in op-table.ts. */
 export class Insn {
   /** Dense operation number, see op-table.ts. */
@@ -82,6 +88,12 @@ export class Insn {
   code: number;
   /** Physical page that holds the tail of an instruction that crosses a page, else −1. */
   page2: number;
+  /** `op` while it may be gone to without a look-up, else {@link NOT_LINKED}. */
+  linked: number;
+  /** What comes behind it; {@link NO_NEXT} as long as that is not known. */
+  next: Insn;
+  /** Where its jump leads; {@link NO_TARGET} as long as that is not known. */
+  target: Insn;
 
   constructor(op: number, len: number, code: number) {
     this.op = op;
@@ -104,5 +116,16 @@ export class Insn {
     this.ioQual = 0;
     this.code = code;
     this.page2 = -1;
+    this.linked = NOT_LINKED;
+    this.next = unknown === null ? this : unknown.next;
+    this.target = unknown === null ? this : unknown.target;
   }
 }
+
+/** Stands for no instruction: never linked. */
+export const NOWHERE: Insn = new Insn(0, 1, 0);
+/** The same, where {@link Insn.next} is to be learned. */
+export const NO_NEXT: Insn = new Insn(0, 1, 0);
+/** The same, where {@link Insn.target} is to be learned. */
+export const NO_TARGET: Insn = new Insn(0, 1, 0);
+unknown = { next: NO_NEXT, target: NO_TARGET };

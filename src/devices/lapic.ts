@@ -7,7 +7,7 @@
  * lapic-mmio.ts, reset and the page for userspace in lapic-base.ts.
  */
 import type { Alarm, Clock } from '../bus/clock.ts';
-import { IO_NOT_HANDLED, type IoDevice } from '../bus/io-device.ts';
+import { IO_NOT_HANDLED, type WideIoDevice } from '../bus/io-device.ts';
 import { EmulatorError } from '../errors.ts';
 import * as base from './lapic-base.ts';
 import * as delivery from './lapic-delivery.ts';
@@ -128,7 +128,7 @@ export class Lapic implements KvmLapic {
   readonly timer: Alarm;
   readonly ipi: KvmLapicIrq = newLapicIrq();
   /** The page at IA32_APIC_BASE. It is on no bus. */
-  readonly dev: IoDevice;
+  readonly dev: WideIoDevice;
 
   /** Entered into `kvm`; `kvmLapicReset` gives it its power-on state. */
   constructor(clock: Clock, vcpu: LapicVcpu, kvm: KvmApics = new LocalApics()) {

@@ -22,15 +22,15 @@ export function repCount(vcpu: KvmVcpu, addrMask: number): number {
  * KVM: what is left of the page is counted in bytes and compared with a number of elements, from the register without
  * the segment base; so a batch of words or doublewords may cross a page. A REP prefix counts for a plain IN too.
  */
-export function readAheadCount(vcpu: KvmVcpu, insn: Insn | null, port: number, size: IoSize): number {
+export function readAheadCount(vcpu: KvmVcpu, insn: Insn, port: number, size: IoSize): number {
   const { cpu } = vcpu;
-  const count = insn !== null && insn.rep !== REP_NONE ? repCount(vcpu, insn.addrMask) : 1;
+  const count = insn.rep !== REP_NONE ? repCount(vcpu, insn.addrMask) : 1;
   const offset = cpu.gpr[EDI] & (PAGE_SIZE - 1);
   const inPage = (cpu.sysFlags & X86_EFLAGS_DF) !== 0 ? offset : PAGE_SIZE - offset;
   let n = Math.min(inPage, READ_CACHE_SIZE / size, count);
-  if (vcpu.maxInsBatch !== 0 && n > vcpu.maxInsBatch) n = vcpu.maxInsBatch;
+  if (vcpu.maxInsBatch !== 0) n = Math.min(n, vcpu.maxInsBatch);
   // An I/O breakpoint on the port traps after every element.
-  if (cpu.debug.armed !== 0 && vcpu.ioBreakpoints !== 0 && matchIo(cpu, port, size) !== 0) n = 1;
+  if (vcpu.ioBreakpoints !== 0 && matchIo(cpu, port, size) !== 0) n = 1;
   return n === 0 ? 1 : n;
 }
 
@@ -51,9 +51,7 @@ export function pioInEmulated(vcpu: KvmVcpu, size: IoSize, port: number, dest: U
     if (vcpu.fn.emulatorPioInEmulated(vcpu, size, port, data, n) === 0) return 0;
     ctxt.ioReadEnd = n * size;
   }
-  const insn = ctxt.insn;
-  const isRep = insn !== null && insn.rep !== REP_NONE;
-  if (isRep && ctxt.isString !== 0 && (cpu.sysFlags & X86_EFLAGS_DF) === 0) {
+  if (ctxt.insn.rep !== REP_NONE && ctxt.isString !== 0 && (cpu.sysFlags & X86_EFLAGS_DF) === 0) {
     ctxt.dstAt = ctxt.ioReadPos;
     ctxt.dstCount = (ctxt.ioReadEnd - ctxt.ioReadPos) / size;
     ctxt.ioReadPos = ctxt.ioReadEnd;

@@ -5,7 +5,7 @@
  */
 import { segmentedRead, segmentedWrite, segmentedWriteBlock } from '../cpu/access.ts';
 import { FAULT_EXCEPTION, FAULT_MMIO, FAULT_NONE } from '../cpu/cpu.ts';
-import { CX, DI, ECX, EDI, ESI, SI, X86_EFLAGS_DF } from '../cpu/registers.ts';
+import { DI, EAX, ECX, EDI, ESI, SI, X86_EFLAGS_DF } from '../cpu/registers.ts';
 import { REP_NONE, SEG_ES } from '../decoder/insn.ts';
 import { repCount } from './em-io.ts';
 import { ioBreakpointTrap } from './guest-debug.ts';
@@ -13,7 +13,6 @@ import type { KvmVcpu } from './kvm-vcpu.ts';
 import { flushMmioWrites } from './mmio.ts';
 import { loadElement, PIO_EXIT, PIO_IN_KERNEL, passTicks, storeElement } from './pio.ts';
 import {
-  EMULATION_FAILED,
   EMULATION_OK,
   EMULATION_RESTART,
   X86EMUL_CONTINUE,
@@ -85,23 +84,19 @@ function writeDestination(vcpu: KvmVcpu): boolean {
   return true;
 }
 
-/** Accumulator operands of IN and OUT: the low bytes of EAX, with which the register file begins. */
+/** Accumulator operands of IN and OUT: EAX, of which IN replaces the low bytes. */
 function loadAccumulator(vcpu: KvmVcpu): void {
-  const { val } = vcpu.ctxt;
-  const { r8 } = vcpu.cpu;
-  for (let i = 0; i < 4; i++) val[i] = r8[i];
+  storeElement(vcpu.ctxt.val, 0, 4, vcpu.cpu.gpr[EAX]);
 }
 
 function storeAccumulator(vcpu: KvmVcpu): void {
-  const { val, opBytes } = vcpu.ctxt;
-  const { r8 } = vcpu.cpu;
-  for (let i = 0; i < opBytes; i++) r8[i] = val[i];
+  vcpu.cpu.gpr[EAX] = loadElement(vcpu.ctxt.val, 0, 4);
 }
 
 /** Moves (E)SI or (E)DI over `count` elements; a 16-bit address size leaves the upper half alone. */
 function advanceIndex(vcpu: KvmVcpu, addrMask: number, count: number): void {
   const { cpu, ctxt } = vcpu;
-  const bytes = count * ctxt.opBytes * ((cpu.sysFlags & X86_EFLAGS_DF) !== 0 ? -1 : 1);
+  const bytes = count * ((cpu.sysFlags & X86_EFLAGS_DF) !== 0 ? -ctxt.opBytes : ctxt.opBytes);
   if (ctxt.isIn !== 0) {
     if (addrMask === -1) cpu.gpr[EDI] += bytes;
     else cpu.r16[DI] += bytes;
@@ -113,19 +108,16 @@ function advanceIndex(vcpu: KvmVcpu, addrMask: number, count: number): void {
   }
 }
 
-function reduceCount(vcpu: KvmVcpu, addrMask: number, count: number): void {
-  const { cpu } = vcpu;
-  if (addrMask === -1) cpu.gpr[ECX] -= count;
-  else cpu.r16[CX] -= count;
-}
-
 /** `count` elements are committed: the ticks that their accesses have not yet taken pass. */
 function passIterations(vcpu: KvmVcpu, count: number): void {
-  const { ctxt, pio } = vcpu;
+  const { ctxt } = vcpu;
+  if (ctxt.outResult === PIO_EXIT) {
+    vcpu.pio.ticksDue += count;
+    return;
+  }
   const ahead = Math.min(ctxt.ticksAhead, count);
   ctxt.ticksAhead -= ahead;
-  if (ctxt.isIn === 0 && ctxt.outResult === PIO_EXIT) pio.ticksDue += count - ahead;
-  else passTicks(vcpu, count - ahead);
+  passTicks(vcpu, count - ahead);
 }
 
 /**
@@ -140,13 +132,12 @@ function restarts(vcpu: KvmVcpu): boolean {
 
 /**
  * @returns EMULATION_OK (`ctxt.haveException` tells whether the guest gets a fault, `pio.count` whether userspace is
- * needed), EMULATION_RESTART or EMULATION_FAILED.
+ * needed) or EMULATION_RESTART.
  * @kvm x86_emulate_insn(ctxt) arch/x86/kvm/emulate.c
  */
 export function x86EmulateInsn(vcpu: KvmVcpu): number {
   const { ctxt, cpu, fn } = vcpu;
   const { insn } = ctxt;
-  if (insn === null) return EMULATION_FAILED;
   const { addrMask } = insn;
   const isIn = ctxt.isIn !== 0;
   const isString = ctxt.isString !== 0;
@@ -175,9 +166,10 @@ export function x86EmulateInsn(vcpu: KvmVcpu): number {
   if (isIn && !isString && ctxt.regsNeedSyncFromVcpu === 0) storeAccumulator(vcpu);
   if (isIn && isString && !writeDestination(vcpu)) return propagateFault(vcpu);
   const count = ctxt.dstCount !== 0 ? ctxt.dstCount : 1;
-  const isBreak = cpu.debug.armed !== 0 && ioBreakpointTrap(vcpu, ctxt.port, ctxt.opBytes);
+  const isBreak = ioBreakpointTrap(vcpu, ctxt.port, ctxt.opBytes);
   if (isString) advanceIndex(vcpu, addrMask, count);
-  if (isRep) reduceCount(vcpu, addrMask, count);
+  // Never more than (E)CX holds: with a 16-bit address size nothing is borrowed from the upper half.
+  if (isRep) cpu.gpr[ECX] -= count;
   passIterations(vcpu, count);
   if (!isRep) return retire(vcpu);
   return restarts(vcpu) && !isBreak ? EMULATION_RESTART : EMULATION_OK;
@@ -185,5 +177,5 @@ export function x86EmulateInsn(vcpu: KvmVcpu): number {
 
 /** Whether the last OUT or OUTS element left the kernel, materialised or not. */
 export function leftForUserspace(vcpu: KvmVcpu): boolean {
-  return vcpu.ctxt.isIn === 0 && vcpu.ctxt.outResult !== PIO_IN_KERNEL;
+  return vcpu.ctxt.outResult !== PIO_IN_KERNEL;
 }

@@ -15,7 +15,7 @@ import { leftForUserspace } from './emulate-insn.ts';
 import { decodeMemoryInstruction, emulateMemoryInstruction } from './emulate-memory.ts';
 import { prepareEmulationFailureExit } from './emulation-failure.ts';
 import { codeBreakpointsEnabled, writeBackTrapFlag } from './guest-debug.ts';
-import { COMPLETE_EMULATED_PIO, type KvmVcpu } from './kvm-vcpu.ts';
+import { COMPLETE_EMULATED_PIO, type KvmVcpu, NO_INSN } from './kvm-vcpu.ts';
 import { prepareMmioExit } from './mmio.ts';
 import { PIO_BY_BOARD, PIO_IN_KERNEL } from './pio.ts';
 import {
@@ -26,15 +26,11 @@ import {
   EMULTYPE_PF,
 } from './x86emul.ts';
 
-const NO_BYTES = new Uint8Array(0);
-
-/** The instruction's bytes, for the tracepoint only. */
+/** The instruction's bytes, as many as the exit says it has; for the tracepoint only. */
 function instructionBytes(vcpu: KvmVcpu): Uint8Array {
   const { cpu } = vcpu;
-  const bytes = new Uint8Array(cpu.exitInstructionLength);
   const linear = (cpu.segBase[SEG_CS] + cpu.eip) | 0;
-  for (let i = 0; i < bytes.length; i++) bytes[i] = peekLinear(cpu, linear + i);
-  return bytes;
+  return Uint8Array.from({ length: cpu.exitInstructionLength }, (_, i) => peekLinear(cpu, linear + i));
 }
 
 /**
@@ -56,7 +52,7 @@ export function x86DecodeEmulatedInstruction(vcpu: KvmVcpu): number {
   ctxt.ioReadEnd = 0;
   ctxt.ticksAhead = 0;
   ctxt.outResult = PIO_IN_KERNEL;
-  ctxt.insn = insn;
+  ctxt.insn = insn ?? NO_INSN;
   ctxt.opBytes = ioQualSize(qualification);
   ctxt.port = ioQualPort(qualification);
   ctxt.isIn = ioQualIsIn(qualification) ? 1 : 0;
@@ -65,9 +61,9 @@ export function x86DecodeEmulatedInstruction(vcpu: KvmVcpu): number {
   // KVM: no wrap at 64 KiB in 16-bit code.
   ctxt.nextEip = (cpu.eip + cpu.exitInstructionLength) | 0;
   ctxt.rf = 0;
-  ctxt.dstEa = insn === null ? 0 : cpu.gpr[EDI] & insn.addrMask;
+  ctxt.dstEa = cpu.gpr[EDI] & ctxt.insn.addrMask;
   if (vcpu.trace !== null) {
-    const bytes = insn === null ? NO_BYTES : instructionBytes(vcpu);
+    const bytes = instructionBytes(vcpu);
     vcpu.trace.kvm_emulate_insn(cpu.segBase[SEG_CS] >>> 0, cpu.eip >>> 0, bytes, insn === null);
   }
   vcpu.stat.insn_emulation++;
@@ -86,7 +82,7 @@ function writeBack(vcpu: KvmVcpu, trap: boolean): number {
   cpu.eip = ctxt.eip;
   const r = trap && (cpu.sysFlags & X86_EFLAGS_TF) !== 0 ? vcpu.fn.kvmVcpuDoSinglestep(vcpu) : 1;
   cpu.sysFlags = ctxt.rf !== 0 ? cpu.sysFlags | X86_EFLAGS_RF : cpu.sysFlags & ~X86_EFLAGS_RF;
-  if (vcpu.guestDebug !== 0) writeBackTrapFlag(vcpu);
+  writeBackTrapFlag(vcpu);
   return r;
 }
 

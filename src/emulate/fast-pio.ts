@@ -12,15 +12,14 @@ import {
   KVM_X86_QUIRK_OUT_7E_INC_RIP,
   type KvmVcpu,
 } from './kvm-vcpu.ts';
-import { loadElement, PIO_EXIT } from './pio.ts';
+import { loadElement, PIO_EXIT, storeElement } from './pio.ts';
 
 const QUIRK_PORT = 0x7e;
 
 /** `val` as the read starts: RAX for 1 and 2 bytes, whose other bytes stay; 0 for 4, which replaces all. */
 function startValue(vcpu: KvmVcpu, size: IoSize): Uint8Array {
   const { val } = vcpu.pio;
-  const { r8 } = vcpu.cpu;
-  for (let i = 0; i < 4; i++) val[i] = size === 4 ? 0 : r8[i];
+  storeElement(val, 0, 4, size === 4 ? 0 : vcpu.cpu.gpr[EAX]);
   return val;
 }
 

@@ -59,7 +59,7 @@ export function emulatorIoPortAccessAllowed(vcpu: KvmVcpu, port: number, len: nu
   const at = base + (port >> 3);
   if (at > limit) return false;
   const bits = readTssWord(vcpu, at);
-  if (bits < 0) return false;
+  // What cannot be read refuses: −1 has every bit set.
   return ((bits >> (port & 7)) & ((1 << len) - 1)) === 0;
 }
 

@@ -7,9 +7,9 @@
  */
 import type { VirtualClock } from '../bus/clock.ts';
 import type { KvmIoBus, KvmIoBusFunctions } from '../bus/io-bus.ts';
-import type { IoDevice } from '../bus/io-device.ts';
+import type { IoDevice, WideIoDevice } from '../bus/io-device.ts';
 import type { Cpu, MmioPort } from '../cpu/cpu.ts';
-import type { Insn } from '../decoder/insn.ts';
+import { Insn } from '../decoder/insn.ts';
 import type { IoSize, KvmCpuidEntry2 } from '../uapi/kvm.ts';
 import type { KvmRun } from '../uapi/kvm-run.ts';
 import type { KvmMmioRequest } from './mmio-request.ts';
@@ -46,6 +46,9 @@ export class KvmPioRequest {
   readonly val = new Uint8Array(4);
 }
 
+/** Where there is no instruction: without prefixes, all addresses 32 bits wide. */
+export const NO_INSN = new Insn(0, 0, 0);
+
 /** The emulator's context (`struct x86_emulate_ctxt`, the I/O part). */
 export class X86EmulateCtxt {
   /** `io_read`: the bytes survive between instructions, pos and end do not. */
@@ -64,7 +67,7 @@ export class X86EmulateCtxt {
   exceptionErrorCode = 0;
 
   /** The instruction, as the CPU decoded it for its exit. */
-  insn: Insn | null = null;
+  insn = NO_INSN;
   /** Operand size and port, fixed when the instruction was decoded. */
   opBytes: IoSize = 1;
   port = 0;
@@ -87,7 +90,7 @@ export class X86EmulateCtxt {
   eflags = 0;
   /** Ticks that in-kernel accesses of elements not yet committed have already taken. */
   ticksAhead = 0;
-  /** What became of the last OUT or OUTS element: PIO_IN_KERNEL, PIO_BY_BOARD, or 0 for an exit. */
+  /** What became of the last OUT or OUTS element: PIO_IN_KERNEL, PIO_BY_BOARD, or 0 for an exit. PIO_IN_KERNEL for IN and INS. */
   outResult = 0;
 }
 
@@ -171,7 +174,7 @@ export interface KvmVcpu {
   /** Where accesses to guest-physical holes go. */
   readonly mmio: MmioPort;
   /** The local APIC's page, which an access to a hole tries first; null without an in-kernel one. */
-  readonly lapicDev: IoDevice | null;
+  readonly lapicDev: WideIoDevice | null;
   /** IA32_APIC_BASE. */
   readonly apicBase: number;
   readonly msrs: KvmMsrs;

@@ -81,9 +81,9 @@ export class UserspaceMmioPort implements MmioPort {
       giveUp(cpu);
       return -1;
     }
-    const done = vcpu.fn.vcpuMmioRead(vcpu, pa, request.readData, at, size);
-    if (done < size) {
-      request.waitForRead(pa + done, at + done, size - done);
+    // At most one piece: in-kernel devices have answered all of it or nothing.
+    if (vcpu.fn.vcpuMmioRead(vcpu, pa, request.readData, at, size) === 0) {
+      request.waitForRead(pa, at, size);
       cpu.fault = FAULT_MMIO;
       cpu.exitQualification = 1;
       return -1;

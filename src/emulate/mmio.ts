@@ -33,13 +33,13 @@ function writePiece(vcpu: KvmVcpu, addr: number, data: Uint8Array, at: number, l
 /** Eight bytes. */
 function readLong(vcpu: KvmVcpu, addr: number, data: Uint8Array): boolean {
   return (
-    vcpu.lapicDev?.read64?.(addr, data) === true || kvmIoBusRead64(vcpu.kvm.buses[KVM_MMIO_BUS], addr, data)
+    vcpu.lapicDev?.read64(addr, data) === true || kvmIoBusRead64(vcpu.kvm.buses[KVM_MMIO_BUS], addr, data)
   );
 }
 
 function writeLong(vcpu: KvmVcpu, addr: number, data: Uint8Array): boolean {
   return (
-    vcpu.lapicDev?.write64?.(addr, data) === true || kvmIoBusWrite64(vcpu.kvm.buses[KVM_MMIO_BUS], addr, data)
+    vcpu.lapicDev?.write64(addr, data) === true || kvmIoBusWrite64(vcpu.kvm.buses[KVM_MMIO_BUS], addr, data)
   );
 }
 

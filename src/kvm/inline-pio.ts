@@ -70,6 +70,9 @@ export class InlinePio implements InlinePortIo {
   readonly #keys = new Int32Array(MEMO_SLOTS).fill(-1);
   readonly #found: (Site | null)[] = new Array<Site | null>(MEMO_SLOTS).fill(null);
   #generation = -1;
+  /** The last answer of {@link site}, and to what; it is asked before the memo. */
+  #lastKey = -1;
+  #last: Site | null = null;
 
   constructor(vcpu: Vcpu) {
     this.#vcpu = vcpu;
@@ -80,17 +83,26 @@ export class InlinePio implements InlinePortIo {
   }
 
   site(port: number, size: number): Site | null {
-    const slot = (port ^ (port >> 5) ^ (size << 6)) & (MEMO_SLOTS - 1);
-    if (this.#generation !== this.#bus.generation) this.#forget();
     const key = (port << 3) | size;
-    if (this.#keys[slot] === key) return this.#found[slot];
-    this.#keys[slot] = key;
-    this.#found[slot] = this.#find(port, size as IoSize);
-    return this.#found[slot];
+    if (this.#lastKey === key && this.#generation === this.#bus.generation) return this.#last;
+    return this.#recall(port, size, key);
+  }
+
+  #recall(port: number, size: number, key: number): Site | null {
+    if (this.#generation !== this.#bus.generation) this.#forget();
+    const slot = (port ^ (port >> 5) ^ (size << 6)) & (MEMO_SLOTS - 1);
+    if (this.#keys[slot] !== key) {
+      this.#keys[slot] = key;
+      this.#found[slot] = this.#find(port, size as IoSize);
+    }
+    this.#lastKey = key;
+    this.#last = this.#found[slot];
+    return this.#last;
   }
 
   #forget(): void {
     this.#keys.fill(-1);
+    this.#lastKey = -1;
     this.#generation = this.#bus.generation;
   }
 

@@ -26,9 +26,9 @@ import type { Vm } from './vm.ts';
 export const CPU_FIELDS: FieldSpec = {
   wiring: [
     ...['mem', 'cache', 'window', 'tlbs', 'space', 'tlb', 'runner', 'mmio', 'ioIntercept', 'model'],
-    ...['inlineIo', 'generator'],
+    ...['inlineIo', 'shortIo', 'generator'],
     // Good for one instruction or one entry only.
-    ...['budgetLeft', 'startBudget', 'segmentStart', 'segmentLeft', 'inlineResult', 'inlineTicks'],
+    ...['budgetLeft', 'startBudget', 'segmentStart', 'segmentLeft', 'inlineTicks'],
   ],
   references: ['exitInsn'],
   records: ['debug', 'ioRefusal'],

@@ -2,7 +2,7 @@
  * `struct kvm_vcpu`: one processor with KVM's vCPU ioctls as methods (Linux: virt/kvm/kvm_main.c, `kvm_vcpu_ioctl`;
  * arch/x86/kvm/x86.c). How it runs is in vcpu-run.ts.
  */
-import type { IoDevice } from '../bus/io-device.ts';
+import type { WideIoDevice } from '../bus/io-device.ts';
 import { ACTIVITY_ACTIVE, ACTIVITY_SHUTDOWN, Cpu, type MmioPort } from '../cpu/cpu.ts';
 import { getEflags } from '../cpu/flags.ts';
 import { DecodeCache } from '../decoder/decode-cache.ts';
@@ -83,7 +83,7 @@ export class Vcpu implements KvmVcpu, VcpuApi {
   quirks = KVM_X86_QUIRK_OUT_7E_INC_RIP | KVM_X86_QUIRK_LINT0_REENABLED | KVM_X86_QUIRK_LAPIC_MMIO_HOLE;
   /** The in-kernel local APIC; null without an in-kernel irqchip. */
   readonly apic: Lapic | null;
-  readonly lapicDev: IoDevice | null;
+  readonly lapicDev: WideIoDevice | null;
   readonly msrs: VcpuMsrs;
   /** IA32_APIC_BASE and CR8 of a vCPU without an in-kernel local APIC. */
   ownApicBase = APIC_BASE_DEFAULT;
@@ -146,6 +146,7 @@ export class Vcpu implements KvmVcpu, VcpuApi {
   /** Somebody sees exits from now on, perhaps in the middle of a run: the next port access leaves. */
   endInlineIo(): void {
     this.cpu.inlineIo = null;
+    this.cpu.shortIo = null;
     this.cpu.raiseAttention();
   }
 

@@ -52,6 +52,18 @@ describe('ticks and nanoseconds', () => {
     );
   });
 
+  it('end where ticks can no longer be counted: what lies behind never comes', () => {
+    expect(nsToTicks(Number.MAX_SAFE_INTEGER, 1_000_000_000)).toBe(Number.MAX_SAFE_INTEGER);
+    expect(nsToTicks(2 ** 52, MAX_IPS)).toBe(NEVER);
+    const { clock, alarms } = logged('a', MAX_IPS);
+    alarms[0].set(2 ** 52);
+    expect([clock.nextDeadlineNs, clock.nextDeadlineTick, clock.skipToDeadline()]).toEqual([
+      2 ** 52,
+      NEVER,
+      false,
+    ]);
+  });
+
   it('are what the clock shows, at rates that divide a second and at others', () => {
     for (const [ips, ns] of [
       [IPS, 70],

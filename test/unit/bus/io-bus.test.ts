@@ -298,6 +298,17 @@ describe('dispatch', () => {
     expect(kvmIoBusWrite(bus, 0x40, 1, 0)).toBe(false);
   });
 
+  it('ends at the first range that does not hold the access, when those before it decline', () => {
+    const { bus, devices } = busWith([
+      { addr: 0x40, len: 2 },
+      { addr: 0x44, len: 2 },
+    ]);
+    devices[0].answer = IO_NOT_HANDLED;
+    expect(kvmIoBusRead(bus, 0x40, 1)).toBe(IO_NOT_HANDLED);
+    expect(kvmIoBusWrite(bus, 0x40, 1, 0)).toBe(false);
+    expect(devices[1].seen).toEqual([]);
+  });
+
   it('passes on that a device took a read without storing', () => {
     const { bus, devices } = busWith([{ addr: 0x40, len: 4 }]);
     devices[0].answer = IO_NOTHING_STORED;
@@ -337,6 +348,26 @@ describe('kvmIoBusWriteCookie', () => {
     expect(devices[0].seen).toEqual([]);
     expect(kvmIoBusWriteCookie(bus, 0x30, 1, 7, 1)).toBe(-EOPNOTSUPP);
   });
+
+  it('goes on with the range that took the last write, though another one holds the address too', () => {
+    const { bus, devices } = busWith([
+      { addr: 0x40, len: 1 },
+      { addr: 0x40, len: 2 },
+    ]);
+    expect(kvmIoBusWriteCookie(bus, 0x40, 1, 7, 1)).toBe(1);
+    expect(devices.map((device) => device.seen)).toEqual([[], ['w40/1=7']]);
+    expect(kvmIoBusWriteCookie(bus, 0x40, 1, 7, 2)).toBe(0);
+  });
+
+  it('finds with the first index what the search misses', () => {
+    const { bus, devices } = busWith([
+      { addr: 0x40, len: 4 },
+      { addr: 0x41, len: 1 },
+    ]);
+    expect(kvmIoBusWriteCookie(bus, 0x42, 1, 7, -1)).toBe(-EOPNOTSUPP);
+    expect(kvmIoBusWriteCookie(bus, 0x42, 1, 7, 0)).toBe(0);
+    expect(devices[0].seen).toEqual(['w42/1=7']);
+  });
 });
 
 describe('kvmIoBusUnregisterDev', () => {
@@ -351,5 +382,27 @@ describe('kvmIoBusUnregisterDev', () => {
     expect([takerOf(bus, 0x20, 1), takerOf(bus, 0x30, 1)]).toEqual([null, 'd2']);
     expect(kvmIoBusUnregisterDev(bus, devices[1])).toBe(0);
     expect(bus.dev_count).toBe(2);
+  });
+
+  it('leaves nobody at port 0, though it has been asked before', () => {
+    const { bus, devices } = busWith([
+      { addr: 0, len: 1 },
+      { addr: 0x10, len: 1 },
+    ]);
+    expect(takerOf(bus, 0, 1)).toBe('d0');
+    kvmIoBusUnregisterDev(bus, devices[0]);
+    expect(takerOf(bus, 0, 1)).toBe(null);
+  });
+
+  it('and registering give the bus a generation that it has not had', () => {
+    const { bus, devices } = busWith([{ addr: 0, len: 1 }]);
+    const generations = [bus.generation];
+    for (let i = 0; i < 3; i++) {
+      kvmIoBusUnregisterDev(bus, devices[0]);
+      generations.push(bus.generation);
+      kvmIoBusRegisterDev(bus, 0, 1, devices[0]);
+      generations.push(bus.generation);
+    }
+    expect(new Set(generations).size).toBe(7);
   });
 });

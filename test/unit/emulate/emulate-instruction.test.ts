@@ -3,11 +3,18 @@ import { kvmIoBusUnregisterDev } from '../../../src/bus/io-bus.ts';
 import { IO_NOT_HANDLED, type IoDevice } from '../../../src/bus/io-device.ts';
 import type { Vcpu } from '../../../src/kvm/vcpu.ts';
 import type { Vm } from '../../../src/kvm/vm.ts';
-import { KVM_EXIT_HLT, KVM_EXIT_IO, KVM_PIO_BUS, type KvmRegs } from '../../../src/uapi/kvm.ts';
+import {
+  KVM_EXIT_HLT,
+  KVM_EXIT_INTERNAL_ERROR,
+  KVM_EXIT_IO,
+  KVM_PIO_BUS,
+  type KvmRegs,
+} from '../../../src/uapi/kvm.ts';
 import { CODE, handlerEnd, LogBus, type Machine, realMachine, STACK, TraceLog } from '../kvm/real-machine.ts';
 
 const DF = 0x400;
 const TF = 0x100;
+const RF = 0x1_0000;
 const REP_INSB = 'f36c';
 const REP_INSW = 'f36d';
 const REP_INSD = 'f3666d';
@@ -90,6 +97,23 @@ describe('OUTS', () => {
     expect(run(vcpu)).toBe(KVM_EXIT_HLT);
   });
 
+  it('18: is committed before userspace sees it, and its tick passes on the next KVM_RUN', () => {
+    const { vcpu, vm } = stringMachine('6e', {});
+    run(vcpu);
+    expect(vm.clock.ticks).toBe(0);
+    run(vcpu);
+    expect(vm.clock.ticks).toBe(2);
+  });
+
+  it('leaves RF set with REP, for there is more to come, and clear without', () => {
+    const rep = stringMachine(REP_OUTSB, { ecx: 2 }).vcpu;
+    run(rep);
+    expect(rep.getRegs().eflags).toBe(RF | 2);
+    const once = stringMachine('6e', { eflags: RF | 2 }).vcpu;
+    run(once);
+    expect(once.getRegs().eflags).toBe(2);
+  });
+
   it('49: loses the single-step trap when it leaves for userspace', () => {
     const { vcpu } = stringMachine('6e', { eflags: TF | 2 });
     run(vcpu);
@@ -104,6 +128,8 @@ describe('OUTS', () => {
     expect(run(vcpu)).toBe(KVM_EXIT_HLT);
     expect(vcpu.getRegs().eip).toBe(handlerEnd(1));
     expect([...vcpu.kvm.memory.read(STACK - 6, 2)]).toEqual([(CODE + 1) & 0xff, CODE >> 8]);
+    // And TF itself.
+    expect(vm.memory.view.getUint16(STACK - 2, true)).toBe(TF | 2);
   });
 
   it.each([
@@ -225,6 +251,25 @@ describe('INS', () => {
     expect(trace.lines.filter((line) => line.startsWith('pio'))).toEqual(['pio_read 300 1 4 1']);
     // Four iterations, the pass with count 0, the HLT.
     expect(vm.clock.ticks).toBe(6);
+  });
+
+  it('reads ahead no more than it was told to, and no more than it has to', () => {
+    for (const [maxInsBatch, counts] of [
+      [0, [10]],
+      [4, [4, 4, 2]],
+      [10, [10]],
+      [100, [10]],
+    ] as const) {
+      const { vcpu } = stringMachine(REP_INSB, { ecx: 10, edi: 0x1000 });
+      vcpu.maxInsBatch = maxInsBatch;
+      expect(countsToHalt(vcpu)).toEqual(counts);
+    }
+  });
+
+  it('takes one element without REP, whatever CX holds', () => {
+    const { vcpu } = stringMachine('6c', { ecx: 5, edi: 0x100 });
+    expect(countsToHalt(vcpu)).toEqual([1]);
+    expect(vcpu.getRegs()).toMatchObject({ ecx: 5, edi: 0x101 });
   });
 
   it('takes as many ticks downwards as upwards', () => {
@@ -351,6 +396,13 @@ describe('IN and OUT through the emulator', () => {
     expect(vcpu.getRegs()).toMatchObject({ eax: 0x1122_33a1, ecx: 5, eip: CODE + 3 });
   });
 
+  it('takes one element without REP, whatever CX holds', () => {
+    const { vcpu } = stringMachine('ec', { ecx: 5 });
+    vcpu.forceEmulation = 1;
+    run(vcpu);
+    expect(vcpu.run.io.count).toBe(1);
+  });
+
   it('leaves with count 1 for the same bytes on the fast path', () => {
     const { vcpu } = stringMachine('f3ec', { ecx: 5 });
     run(vcpu);
@@ -375,7 +427,76 @@ describe('IN and OUT through the emulator', () => {
   });
 });
 
+describe('an exit that carries no instruction', () => {
+  it('cannot be emulated: KVM_EXIT_INTERNAL_ERROR, and the trace says so', () => {
+    const { vcpu } = stringMachine('', {});
+    const seen: unknown[] = [];
+    vcpu.trace = new (class extends TraceLog {
+      override kvm_emulate_insn(...args: unknown[]): void {
+        seen.push(args);
+      }
+    })();
+    expect(vcpu.fn.kvmEmulateInstruction(vcpu, 0)).toBe(0);
+    expect(vcpu.run.exit_reason).toBe(KVM_EXIT_INTERNAL_ERROR);
+    expect(vcpu.internalErrorMessage).toBe('the exit carries no instruction to emulate');
+    expect(seen).toEqual([[0, CODE, new Uint8Array(0), true]]);
+  });
+
+  it('is told from one that does', () => {
+    const { vcpu } = stringMachine(REP_OUTSB, { ecx: 1 });
+    const seen: unknown[] = [];
+    vcpu.trace = new (class extends TraceLog {
+      override kvm_emulate_insn(...args: unknown[]): void {
+        seen.push(args);
+      }
+    })();
+    run(vcpu);
+    expect(seen).toEqual([[0, CODE, Uint8Array.of(0xf3, 0x6e), false]]);
+  });
+});
+
+describe('the cache of elements read ahead', () => {
+  it('is handed on as a block, as much of it as is left', () => {
+    const { vcpu } = stringMachine(REP_INSB, { ecx: 8 });
+    run(vcpu);
+    const { ctxt } = vcpu;
+    ctxt.ioReadPos = 4;
+    ctxt.ioReadEnd = 12;
+    expect(vcpu.fn.pioInEmulated(vcpu, 2, USER_PORT, ctxt.val)).toBe(1);
+    expect(ctxt).toMatchObject({ dstAt: 4, dstCount: 4, ioReadPos: 12 });
+  });
+
+  it('is handed on element by element downwards, no byte beside it touched', () => {
+    const { vcpu } = stringMachine(REP_INSB, { ecx: 8, eflags: DF | 2 });
+    run(vcpu);
+    const { ctxt } = vcpu;
+    ctxt.ioReadData.set([1, 2, 3, 4], 4);
+    ctxt.ioReadPos = 4;
+    ctxt.ioReadEnd = 12;
+    const element = new Uint8Array(4);
+    expect(vcpu.fn.pioInEmulated(vcpu, 2, USER_PORT, element)).toBe(1);
+    expect([[...element], ctxt.dstCount, ctxt.ioReadPos]).toEqual([[1, 2, 0, 0], 0, 6]);
+  });
+});
+
 describe('string I/O and memory-mapped addresses', () => {
+  it('INS makes one access without REP, bytes with it', () => {
+    for (const [code, log] of [
+      ['666d', ['out 200000 4 1 @0']],
+      ['f3666d', ['out 200000 1 1 @0', 'out 200001 1 0 @0', 'out 200002 1 0 @0', 'out 200003 1 0 @0']],
+    ] as const) {
+      const { vcpu, vm } = realMachine(code, { edx: 0x300, edi: 0, ecx: 1 });
+      new Counter(vm);
+      const sregs = vcpu.getSregs();
+      sregs.es.base = 0x20_0000;
+      vcpu.setSregs(sregs);
+      const bus = new LogBus(vm);
+      vcpu.userspaceMmio = bus;
+      expect(run(vcpu)).toBe(KVM_EXIT_HLT);
+      expect(bus.log).toEqual(log);
+    }
+  });
+
   it('stores INS data to a hole through the board, and reads OUTS data from it', () => {
     const { vcpu, vm } = realMachine('6c6e', { edx: 0x300, edi: 0, esi: 0 });
     const device = new Counter(vm);

@@ -73,6 +73,11 @@ describe('emulatorIoPermitted', () => {
     expect(permitted({ mode: 'v86', iopl: 0 })).toBe(true);
   });
 
+  it('asks nothing in real mode, whatever EFLAGS.VM says', () => {
+    setUp({ ...BASE, mode: 'real', limit: 0 }).cpu.sysFlags |= VM;
+    expect(vcpu.fn.emulatorIoPermitted(vcpu, 0, 1)).toBe(true);
+  });
+
   it('44, 45: does not read the bitmap when CPL is at most IOPL', () => {
     expect(permitted({ iopl: 3, limit: 0 })).toBe(true);
     expect(permitted({ cpl: 0, denied: [0] })).toBe(true);
@@ -83,7 +88,13 @@ describe('emulatorIoPermitted', () => {
     expect(vcpu.fn.emulatorIoPermitted(vcpu, 0, 1)).toBe(false);
     vcpu.cpu.setSegment(SEG_TR, 0x28, TSS, 0x2068, TSS_ATTR | AR_UNUSABLE);
     expect(vcpu.fn.emulatorIoPermitted(vcpu, 0, 1)).toBe(false);
-    expect(permitted({ limit: 102 })).toBe(false);
+    expect(permitted({ limit: 102, iomap: 0x10 })).toBe(false);
+    expect(permitted({ limit: 103, iomap: 0x10 })).toBe(true);
+  });
+
+  it('takes a bitmap at the very start of the TSS', () => {
+    expect(permitted({ iomap: 0, port: 8 })).toBe(true);
+    expect(permitted({ iomap: 0, port: 8, denied: [8] })).toBe(false);
   });
 
   it('remembers a yes for the rest of the emulation, but not a no', () => {

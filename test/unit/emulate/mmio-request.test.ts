@@ -40,8 +40,9 @@ describe('writes', () => {
     const request = new KvmMmioRequest();
     expect(request.addWrite(0x1000, 1, 0x1234_5678, 0)).toBe(true);
     expect(request.addWrite(0x1001, 8, 0x0403_0201, 0x8807_0605 | 0)).toBe(true);
-    expect(request.addWrite(0xf_ffff_ffff, 2, 0xbeef, 0)).toBe(true);
+    expect(request.addWrite(0xf_ffff_ffff, 2, 0x55_beef, 0)).toBe(true);
     expect(writesOf(request)).toEqual(['1000:78', '1001:0102030405060788', 'fffffffff:efbe']);
+    expect(request.data[11]).toBe(0);
   });
 
   it('are 128 at most', () => {

@@ -54,6 +54,8 @@ describe('an access of the kernel’s MMIO bus', () => {
     [2, '2 eeee2143ee', 'f3f2'],
     [3, '3 eeee214365ee', 'f4f3f2'],
     [4, '4 eeee21436587ee', 'f5f4f3f2'],
+    // A device has no more than four bytes: those above keep what they are, and are not seen.
+    [6, '6 eeee21436587eeeeee', 'f5f4f3f2'],
   ])('of %i bytes reads and writes as many', (len, bytes, value) => {
     const machine = machineWith(16);
     expect([read(machine, AT, len), write(machine, AT, len)]).toEqual([bytes, len]);
@@ -84,6 +86,27 @@ describe('an access of the kernel’s MMIO bus', () => {
     expect(machine.log).toEqual(['r 200008 2', 'w 200008 2 fbfa']);
   });
 
+  it('of sixteen bytes goes in two pieces, each with its own bytes', () => {
+    const wide: string[] = [];
+    const machine = machineWith(16, {
+      read64: (addr, data) => {
+        data.fill(addr & 0xff);
+        return true;
+      },
+      write64: (addr, data) => {
+        wide.push(`w ${addr.toString(16)} ${Buffer.from(data).toString('hex')}`);
+        return true;
+      },
+    });
+    expect(read(machine, AT, 16)).toBe(`16 eeee${'00'.repeat(8)}${'08'.repeat(8)}ee`);
+    expect(write(machine, AT, 16)).toBe(16);
+    expect(wide).toEqual(['w 200000 f2f3f4f5f6f7f8f9', 'w 200008 fafbfcfdfeff0001']);
+  });
+
+  it('may read zeros: that is an answer too', () => {
+    expect(read(machineWith(16, { read: () => 0 }), AT, 2)).toBe('2 eeee0000ee');
+  });
+
   it('ends at the first piece that nobody takes', () => {
     const machine = machineWith(32);
     expect([read(machine, AT, 12), write(machine, AT, 12)]).toEqual([`0 ${'ee'.repeat(15)}`, 0]);
@@ -107,6 +130,18 @@ describe('an access of the kernel’s MMIO bus', () => {
     expect(vcpuMmioWrite(vcpu, LAPIC + TASK_PRIORITY, Uint8Array.of(0x30, 0, 0, 0), 0, 4)).toBe(4);
     expect(read(machine, LAPIC + TASK_PRIORITY, 4)).toBe('4 eeee30000000ee');
     expect([read(machine, AT, 2), write(machine, AT, 2), machine.log.length]).toEqual(['2 eeee2143ee', 2, 2]);
+  });
+
+  it('of eight bytes goes to the local APIC first too, and past it outside its page', () => {
+    const machine = machineWith(16, { read64: () => true, write64: () => true }, true);
+    const at = LAPIC + LAPIC_VERSION;
+    // No register has eight bytes: it takes the access and stores nothing.
+    expect([read(machine, at, 8), write(machine, at, 8)]).toEqual([`8 ${'ee'.repeat(11)}`, 8]);
+    expect([read(machine, AT, 8), write(machine, AT, 8)]).toEqual([`8 ${'ee'.repeat(11)}`, 8]);
+    expect([read(machine, AT + 0x100, 8), write(machine, AT + 0x100, 8)]).toEqual([
+      `0 ${'ee'.repeat(11)}`,
+      0,
+    ]);
   });
 });
 

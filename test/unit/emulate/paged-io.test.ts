@@ -185,6 +185,18 @@ describe('the software permission check', () => {
     expect(machine.port.reads).toBe(0);
   });
 
+  it('46: refuses a port whose bit could be read although the I/O map base cannot', () => {
+    const machine = pagedMachine('ec', { esp: 0x6000, edx: 0x100 }, 3); // in al,dx
+    const { vcpu, view } = machine;
+    const sregs = vcpu.getSregs();
+    sregs.tr = { ...segment(0x28, 11, 0), base: DATA + 0xfc0, limit: 0x2067, s: 0 };
+    view.setUint32(FRAME + 0xfc4, 0x6800, true);
+    view.setUint16(FRAME + 0xfc8, 0x10, true);
+    vcpu.setSregs(sregs);
+    vcpu.forceEmulation = 1;
+    expect(fault(machine, GP).slice(0, 2)).toEqual([0, CODE]);
+  });
+
   it('of the processor: the same is #PF of a supervisor read', () => {
     const machine = pagedMachine('ec', { esp: 0x6000 }, 3);
     const { vcpu, view } = machine;

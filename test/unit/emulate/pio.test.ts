@@ -101,6 +101,13 @@ describe('a batch on the kernel’s bus', () => {
     expect([log.length, vm.clock.ticks]).toEqual([3, 5]);
   });
 
+  it('reads zeros of the size of its elements', () => {
+    const { vcpu } = machineWith([0x1111]);
+    const data = bytes(8);
+    expect(kernelPio(vcpu, 2, PORT, data, 3, true)).toBe(0);
+    expect([...data]).toEqual([0x11, 0x11, 0, 0, 0, 0, 0xa6, 0xa7]);
+  });
+
   it('drops the writes from the element on that is refused', () => {
     const { vcpu, log } = machineWith([1, 1]);
     expect(kernelPio(vcpu, 1, PORT, bytes(5), 5, false)).toBe(0);

@@ -135,6 +135,17 @@ describe('single step', () => {
     expect(vcpu.getRegs().ecx).toBe(0);
   });
 
+  it('goes on behind REP INS only where the step began', () => {
+    const vcpu = debugged('f36c90', STEP, { edx: 0x80, edi: 0x3000, ecx: 3 });
+    // The batch leaves RIP at the instruction, so TF stays; the pass with count 0 moves it.
+    expect(exitsOf(vcpu, 4)).toEqual([
+      'io 80 eip 0',
+      'debug 0 eip 0',
+      'debug 2 eip 2',
+      `exit ${KVM_EXIT_HLT} eip 4`,
+    ]);
+  });
+
   it('shows RF after the batch (as /dev/kvm)', () => {
     const vcpu = debugged('f36c90', STEP, { edx: 0x80, edi: 0x3000, ecx: 3 });
     vcpu.forceEmulation = 1;

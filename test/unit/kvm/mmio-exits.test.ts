@@ -16,6 +16,7 @@ import { bytesOf, CODE, handlerEnd, type Machine, realMachine } from './real-mac
 
 const HOLE = 0x20_0000;
 const TF = 0x100;
+const DF = 0x400;
 
 /** A machine whose DS, ES and, on demand, SS lie in a hole; its embedder takes every exit. */
 function holeMachine(code: string, regs: Partial<KvmRegs> = {}, bases: Record<string, number> = {}): Machine {
@@ -63,6 +64,8 @@ describe('a read from a hole', () => {
     expect(next(m)).toBe(String(KVM_EXIT_HLT));
     expect(m.vcpu.getRegs()).toMatchObject({ eax: 0x1122_beef, eip: CODE + 4 });
     expect([m.vcpu.stat.mmio_exits, m.vcpu.stat.insn_emulation, m.vm.clock.ticks]).toEqual([1, 1, 2]);
+    // That of the access and that of the HLT.
+    expect(m.vcpu.stat.exits).toBe(2);
   });
 
   it('is completed by a KVM_RUN with immediate_exit, which runs nothing else', () => {
@@ -88,6 +91,20 @@ describe('a read from a hole', () => {
     expect([...m.vcpu.run.mmio.data]).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
     next(m);
     expect(m.vcpu.getRegs().eax).toBe(0);
+  });
+
+  it('finds zeros also where a write has left before', () => {
+    const m = holeMachine('a30000a10000', { eax: 0xbeef }); // mov [0],ax; mov ax,[0]
+    expect([next(m), next(m)]).toEqual(['w 200000 efbe', 'r 200000 2']);
+    expect([...m.vcpu.run.mmio.data]).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
+  });
+
+  it('takes as many bytes from userspace as it has asked for', () => {
+    const m = holeMachine('a10000', { eax: 0 });
+    next(m);
+    m.vcpu.run.mmio.data.fill(0x77);
+    next(m);
+    expect([...m.vcpu.mmioRequest.readData.subarray(0, 8)]).toEqual([0x77, 0x77, 0, 0, 0, 0, 0, 0]);
   });
 
   it('whose instruction ends in a triple fault counts that exit too', () => {
@@ -152,6 +169,20 @@ describe('a write to a hole', () => {
     expect([m.vcpu.getRegs().eip, m.vm.clock.ticks]).toEqual([CODE + 3, 0]);
     expect(next(m)).toBe(String(KVM_EXIT_HLT));
     expect(m.vm.clock.ticks).toBe(2);
+  });
+
+  it('shows its own bytes, not those of an earlier one', () => {
+    const m = holeMachine('66a30000a30000', { eax: 0x1234_5678 }); // mov [0],eax; mov [0],ax
+    expect([next(m), next(m)]).toEqual(['w 200000 78563412', 'w 200000 7856']);
+    expect([...m.vcpu.run.mmio.data]).toEqual([0x78, 0x56, 0, 0, 0, 0, 0, 0]);
+  });
+
+  it('takes nothing from userspace', () => {
+    const m = holeMachine('a30000', { eax: 0xbeef });
+    next(m);
+    m.vcpu.run.mmio.data.fill(0x77);
+    next(m);
+    expect(m.vcpu.mmioRequest.readData.every((byte) => byte === 0)).toBe(true);
   });
 
   it('to a read-only slot leaves the slot alone; reads do not leave', () => {
@@ -284,6 +315,28 @@ describe('INS and OUTS on a hole', () => {
     expect(next(m)).toBe(String(KVM_EXIT_HLT));
   });
 
+  it('INS is counted as an exit, and loses the single-step trap', () => {
+    const m = holeMachine('6d', { edx: 0x80, edi: 0x10, eflags: TF | 2 }); // insw
+    expect([next(m), next(m)]).toEqual(['io 0 80', 'w 200010 0000']);
+    expect([m.vcpu.stat.mmio_exits, m.vcpu.getRegs().eip]).toEqual([1, CODE + 1]);
+    next(m);
+    // The next trap is that of the HLT behind it.
+    expect(m.vcpu.getRegs().eip).toBe(CODE + 2);
+  });
+
+  it('REP INS downwards leaves after each element, those behind it still to be stored', () => {
+    const m = holeMachine('f36c', { edx: 0x80, edi: 0x12, ecx: 3, eflags: DF | 2 });
+    expect([next(m), m.vcpu.run.io.count]).toEqual(['io 0 80', 3]);
+    m.vcpu.run.pioData.set([1, 2, 3]);
+    expect(next(m)).toBe('w 200012 01');
+    expect(m.vcpu.getRegs()).toMatchObject({ ecx: 2, edi: 0x11, eip: CODE });
+  });
+
+  it('INS is not taken for the instruction before it, which left as well', () => {
+    const m = holeMachine('a200006c', { edx: 0x80, edi: 0x10, eax: 0x44 }); // mov [0],al; insb
+    expect([next(m), next(m)]).toEqual(['w 200000 44', 'io 0 80']);
+  });
+
   it('a block of REP INS leaves in pieces of eight bytes, a page at a time', () => {
     const m = holeMachine('f36c', { edx: 0x80, edi: 0xff0, ecx: 16 + 12 });
     next(m);
@@ -329,6 +382,14 @@ describe('INS and OUTS on a hole', () => {
     expect(next(m)).toBe('io 1 80');
     expect([m.vcpu.run.pioData[0], m.vcpu.getRegs().esi]).toEqual([0x99, 5]);
     expect(next(m)).toBe(String(KVM_EXIT_HLT));
+  });
+
+  it('OUTS takes EFLAGS as they were when it left, not as userspace has set them', () => {
+    const m = holeMachine('6e', { edx: 0x80, esi: 4, eflags: 3 });
+    next(m);
+    m.vcpu.setRegs({ ...m.vcpu.getRegs(), eflags: 2 });
+    expect(next(m)).toBe('io 1 80');
+    expect(m.vcpu.getRegs()).toMatchObject({ eflags: 3, eip: CODE + 1 });
   });
 
   it('REP OUTS to an in-kernel device reads each element once', () => {
