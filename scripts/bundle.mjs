@@ -57,7 +57,7 @@ chmodSync(`${bin}/main.js`, 0o755);
 // One guest is run as main.js would run it, and what V8 has compiled by then is kept.
 const recorder = `${bin}/recorder.js`;
 await build({ ...LAUNCHER, entryPoints: ['dist/cli/cached-program.js'], outfile: recorder });
-const { cachedScripts, runCli } = await import(recorder);
+const { cacheFile, script, runCli } = await import(recorder);
 const { processIo } = await import(`${root}dist/cli/io.js`);
 rmSync(recorder);
 const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
@@ -67,4 +67,4 @@ const status = await runCli(['run', `${root}examples/hello.bin`], {
   stderr: silent,
 });
 if (status !== 0) throw new Error(`the guest whose functions are to be kept ended with ${status}`);
-for (const [cacheFile, { script }] of cachedScripts) writeFileSync(cacheFile, script.createCachedData());
+writeFileSync(cacheFile, script.createCachedData());

@@ -27,20 +27,6 @@ const FOLDERS = [
   'vmx',
 ];
 
-/** iced-x86 is CommonJS: by `require` Node need not search its text for names to export. */
-const requireIced = {
-  name: 'require-iced',
-  setup(plugin) {
-    plugin.onResolve({ filter: /^iced-x86$/ }, ({ path }) => ({ path, namespace: 'required' }));
-    plugin.onLoad({ filter: /.*/, namespace: 'required' }, () => ({
-      contents: `import { createRequire } from 'node:module';
-const iced = createRequire(import.meta.url)('iced-x86');
-export const { Code, CodeExt, Decoder, DecoderError, DecoderOptions, Formatter, FormatterSyntax, Instruction, MemorySizeExt, OpKind, Register } = iced;`,
-      loader: 'js',
-    }));
-  },
-};
-
 let edges = 0;
 const countEdges = (hasValues) => ({
   name: 'count-edges',
@@ -70,7 +56,7 @@ for (const kind of ['edges', 'values']) {
     target: 'node20',
     packages: 'external',
     minifyWhitespace: true,
-    plugins: [countEdges(kind === 'values'), requireIced],
+    plugins: [countEdges(kind === 'values')],
     logLevel: 'warning',
   });
 }

@@ -5,6 +5,7 @@
  * Memory operands are [BX] or [EBX] with a displacement of 0; registers are (E)AX, or (E)CX where the opcode holds the register.
  */
 import {
+  Code,
   CodeExt,
   EncodingKind,
   OpCodeOperandKind as Kind,
@@ -13,6 +14,7 @@ import {
   OpCodeTableKind,
 } from 'iced-x86';
 import { supportedCodes } from '../src/decoder/lower.ts';
+import { codeName } from '../src/decoder/opcode-tables.ts';
 
 /** One encoding, and what iced says of it. */
 export interface Encoding {
@@ -48,10 +50,15 @@ const STRING = [Kind.seg_rSI, Kind.es_rDI];
 const MODRM = [...OR_MEM, Kind.mem, Kind.r32_rm];
 const REG_FIELD = [Kind.seg_reg, Kind.cr_reg, Kind.dr_reg];
 
+/** iced's description of an encoding. */
+function opCodeInfo(name: string): OpCodeInfo {
+  return CodeExt.opCode(Code[name as keyof typeof Code]);
+}
+
 /** Every encoding of the table. */
 export function allEncodings(): Encoding[] {
   return supportedCodes().map(({ code, name, row }) => {
-    const info = CodeExt.opCode(code);
+    const info = opCodeInfo(name);
     const kinds = Array.from({ length: info.opCount }, (_, i) => info.opKind(i));
     const always = kinds.some((k) => k === Kind.mem || k === Kind.mem_offs || k === Kind.seg_rBX_al);
     const optional = kinds.some((k) => OR_MEM.includes(k));
@@ -132,7 +139,7 @@ function vexBytes(info: OpCodeInfo, isMemory: boolean, bitness: 16 | 32): number
 
 /** The bytes of `code` in 16- or 32-bit code; `isMemory` chooses the operand of ModRM where there is a choice. */
 export function encode(code: number, bitness: 16 | 32, isMemory: boolean, imm: Immediates): Uint8Array {
-  const info = CodeExt.opCode(code);
+  const info = opCodeInfo(codeName(code));
   const kinds = Array.from({ length: info.opCount }, (_, i) => info.opKind(i));
   const { mandatoryPrefix, operandSize, addressSize } = info;
   if (info.encoding === EncodingKind.VEX) {

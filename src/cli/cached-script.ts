@@ -27,13 +27,8 @@ export interface CachedScript {
  * Runs a CommonJS file.
  *
  * @param cacheFile may be missing. Its name has to change with the text: V8 compares no more than the length.
- * @param require what the script gets under that name, made from Node's own for the file.
  */
-export function runCachedScript(
-  file: string,
-  cacheFile: string,
-  require: (own: NodeJS.Require) => (id: string) => unknown = (own) => own,
-): CachedScript {
+export function runCachedScript(file: string, cacheFile: string): CachedScript {
   const bytes = readFileSync(file);
   // Of one byte a character it is read in a fraction of the time.
   const text = bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8');
@@ -43,7 +38,14 @@ export function runCachedScript(
   });
   const module = { exports: {} };
   const wrapper = script.runInThisContext() as (...args: unknown[]) => void;
-  const own = require(createRequire(file));
-  wrapper.call(module.exports, module.exports, own, module, file, dirname(file), (id: string) => import(id));
+  wrapper.call(
+    module.exports,
+    module.exports,
+    createRequire(file),
+    module,
+    file,
+    dirname(file),
+    (id: string) => import(id),
+  );
   return { exports: module.exports, script };
 }

@@ -84,7 +84,7 @@ export class Insn {
   rep: number;
   /** Exit qualification bits known at decode time (port I/O only): all but the port in DX. */
   ioQual: number;
-  /** iced's `Code` number: for disassembly, coverage and the encoding table. */
+  /** Number of the encoding's name (opcode-tables.ts): for coverage and the encoding table. */
   code: number;
   /** Physical page that holds the tail of an instruction that crosses a page, else −1. */
   page2: number;

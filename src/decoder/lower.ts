@@ -1,24 +1,9 @@
 /**
- * Lowering: bytes → {@link Insn}. iced-x86 decodes; this file picks the dense operation and the operand recipe.
+ * Lowering: bytes → {@link Insn}. decode.ts reads them; this file picks the dense operation and the operand recipe.
  */
+
+import { decode, MAX_INSN_LEN } from './decode.ts';
 import { ALL_FEATURES, FEATURE_CR4 } from './features.ts';
-import {
-  codeByName,
-  codeName,
-  DECODE_OK,
-  DECODE_TRUNCATED,
-  decodeRaw,
-  KIND_BRANCH,
-  KIND_FAR,
-  KIND_IMM,
-  KIND_MEM,
-  KIND_REG8,
-  KIND_REG16,
-  KIND_REG32,
-  KIND_SREG,
-  KIND_STRING,
-  raw,
-} from './iced.ts';
 import {
   FORM_MEM_DST,
   FORM_MEM_SRC,
@@ -27,8 +12,6 @@ import {
   REG_ZERO,
   REG8_ZERO,
   REG16_ZERO,
-  REP_F2,
-  REP_F3,
   REP_NONE,
   SEG_CS,
 } from './insn.ts';
@@ -46,9 +29,24 @@ import {
   PICK_UNARY,
   PICK_W,
 } from './op-table.ts';
+import { codeByName, codeName } from './opcode-tables.ts';
+import {
+  DECODE_OK,
+  DECODE_TOO_LONG,
+  DECODE_TRUNCATED,
+  KIND_BRANCH,
+  KIND_FAR,
+  KIND_IMM,
+  KIND_MEM,
+  KIND_REG8,
+  KIND_REG16,
+  KIND_REG32,
+  KIND_SREG,
+  KIND_STRING,
+  raw,
+} from './raw.ts';
 
-/** Longest instruction. Intel SDM vol. 2A, “Instruction Format”. */
-export const MAX_INSN_LEN = 15;
+export { MAX_INSN_LEN };
 
 /** The exit qualification's bits that lowering knows (uapi/vmx.ts has the names; the decoder imports nothing). */
 const QUAL_IN = 1 << 3;
@@ -72,10 +70,8 @@ const WITHOUT_F3: ReadonlyMap<string, string> = new Map([
   ['Lzcnt', 'Bsr'],
 ]);
 
-/** Operand size in bytes from the tail of a code name; 0 when the name does not say. */
-function sizeFromName(name: string): number {
-  const tail = name.slice(name.indexOf('_') + 1);
-  if (!name.includes('_')) return 0;
+/** Operand size in bytes from the tail of a code name; 0 when it does not say. */
+function sizeOfTail(tail: string): number {
   for (const token of tail.split('_')) {
     if (token === 'AL' || token === 'CL') return 1;
     if (token === 'AX') return 2;
@@ -86,11 +82,26 @@ function sizeFromName(name: string): number {
   return 0;
 }
 
+/** {@link sizeOfTail} of each tail, since many names have the same. */
+const tailSizes = new Map<string, number>();
+
+function sizeFromName(name: string): number {
+  const at = name.indexOf('_');
+  if (at < 0) return 0;
+  const tail = name.slice(at + 1);
+  let size = tailSizes.get(tail);
+  if (size === undefined) {
+    size = sizeOfTail(tail);
+    tailSizes.set(tail, size);
+  }
+  return size;
+}
+
 const lowerings: (Lowering | undefined)[] = [];
 for (const row of OP_TABLE) {
   for (const name of codeNames(row)) {
     const code = codeByName(name);
-    if (code === undefined) throw new Error(`op-table: iced-x86 has no code ${name}`);
+    if (code === undefined) throw new Error(`op-table: the opcode maps have no ${name}`);
     const older = WITHOUT_F3.get(row.name);
     const olderCode = older === undefined ? undefined : codeByName(name.replace(row.name, older));
     lowerings[code] = {
@@ -118,47 +129,6 @@ export function supportedCodes(): { code: number; name: string; row: OpRow }[] {
   return list;
 }
 
-const scratch = new Uint8Array(MAX_INSN_LEN);
-
-/** Prefixes of the instruction in {@link scratch}, read by {@link scanPrefixes}. */
-const prefixes = { count: 0, rep: REP_NONE, has66: 0, has67: 0, hasLock: 0 };
-
-function scanPrefixes(len: number): void {
-  prefixes.rep = REP_NONE;
-  prefixes.has66 = 0;
-  prefixes.has67 = 0;
-  prefixes.hasLock = 0;
-  let i = 0;
-  for (; i < len; i++) {
-    switch (scratch[i]) {
-      case 0x26:
-      case 0x2e:
-      case 0x36:
-      case 0x3e:
-      case 0x64:
-      case 0x65:
-        continue;
-      case 0xf0:
-        prefixes.hasLock = 1;
-        continue;
-      case 0x66:
-        prefixes.has66 = 1;
-        continue;
-      case 0x67:
-        prefixes.has67 = 1;
-        continue;
-      case 0xf2:
-        prefixes.rep = REP_F2;
-        continue;
-      case 0xf3:
-        prefixes.rep = REP_F3;
-        continue;
-    }
-    break;
-  }
-  prefixes.count = i;
-}
-
 const log2Size = (size: number): number => (size === 1 ? 0 : size === 2 ? 1 : 2);
 
 function zeroSlot(size: number): number {
@@ -173,7 +143,7 @@ function fillMemory(insn: Insn): void {
   insn.disp = raw.memDisp;
 }
 
-/** Copies iced's operands into the recipe: first → dst, second → src, immediates in order. */
+/** Copies the operands into the recipe: first → dst, second → src, immediates in order. */
 function fillOperands(insn: Insn): void {
   let immediates = 0;
   for (let i = 0; i < raw.opCount; i++) {
@@ -356,40 +326,12 @@ function finish(insn: Insn, row: OpRow, features: number): void {
   }
 }
 
-/**
- * Whether the 15 bytes in {@link scratch} are only the beginning of an instruction. iced says “invalid” to that as it does
- * to an undefined encoding; so it is asked again without the prefixes that change neither meaning nor length: the bytes
- * run out then.
- */
-function isTooLong(bitness: 16 | 32): boolean {
-  const kept: number[] = [];
-  if (prefixes.has66 !== 0) kept.push(0x66);
-  if (prefixes.has67 !== 0) kept.push(0x67);
-  if (prefixes.hasLock !== 0) kept.push(0xf0);
-  if (prefixes.rep !== REP_NONE) kept.push(prefixes.rep === REP_F3 ? 0xf3 : 0xf2);
-  if (kept.length === prefixes.count) return false;
-  decodeRaw(Uint8Array.of(...kept, ...scratch.subarray(prefixes.count)), bitness);
-  return raw.status === DECODE_TRUNCATED;
-}
-
-/**
- * Decodes an x87 escape that iced does not know as FADD m32, which has every memory form: without an FPU only the address
- * of the operand matters.
- */
-function decodeUnknownEsc(len: number, bitness: 16 | 32): void {
-  const at = prefixes.count;
-  scratch[at] = 0xd8;
-  if (scratch[at + 1] >= 0xc0) scratch[at + 1] = 0xc0;
-  decodeRaw(scratch.subarray(0, len), bitness);
-}
-
 /** An x87 escape (D8–DF), decoded in {@link raw}. */
 function lowerEsc(): Insn {
-  const memory = scratch[prefixes.count + 1] < 0xc0;
   const insn = new Insn(Op.Esc, raw.len, raw.code);
-  insn.form = memory ? FORM_MEM_SRC : FORM_REG;
-  insn.size = memory ? Math.max(1, raw.memSize) : 0;
-  if (memory) fillMemory(insn);
+  insn.form = raw.isMemory ? FORM_MEM_SRC : FORM_REG;
+  insn.size = raw.memSize;
+  if (raw.isMemory) fillMemory(insn);
   return insn;
 }
 
@@ -411,24 +353,16 @@ export function lower(
   is32: number,
   features: number = ALL_FEATURES,
 ): Insn | null {
-  const n = Math.min(len, MAX_INSN_LEN);
-  for (let i = 0; i < n; i++) scratch[i] = bytes[i];
-  const bitness = is32 !== 0 ? 32 : 16;
-  scanPrefixes(n);
-  decodeRaw(n === MAX_INSN_LEN ? scratch : scratch.subarray(0, n), bitness);
-  // LOCK before an escape is #UD.
-  const isEsc = prefixes.count < n && (scratch[prefixes.count] & 0xf8) === 0xd8 && prefixes.hasLock === 0;
-  if (isEsc && raw.status !== DECODE_OK) decodeUnknownEsc(n, bitness);
-  const { status, len: rawLen, code } = raw;
-  if (n < MAX_INSN_LEN && status === DECODE_TRUNCATED) return LOWER_TRUNCATED;
-  if (status !== DECODE_OK && n === MAX_INSN_LEN && isTooLong(bitness)) {
-    return new Insn(Op.TooLong, MAX_INSN_LEN, 0);
-  }
-  const lowering = status === DECODE_OK && !isEsc ? loweringOf(code, features) : undefined;
-  const insn = isEsc ? lowerEsc() : new Insn(Op.Undefined, Math.max(1, rawLen), code);
-  insn.opSize = (is32 !== 0) !== (prefixes.has66 !== 0) ? 4 : 2;
-  insn.addrMask = (is32 !== 0) !== (prefixes.has67 !== 0) ? -1 : 0xffff;
-  insn.rep = prefixes.rep;
+  decode(bytes, len, is32 !== 0);
+  const { status, code } = raw;
+  if (status === DECODE_TRUNCATED) return LOWER_TRUNCATED;
+  if (status === DECODE_TOO_LONG) return new Insn(Op.TooLong, MAX_INSN_LEN, 0);
+  const isEsc = raw.isEscape && status === DECODE_OK;
+  const lowering = isEsc ? undefined : loweringOf(code, features);
+  const insn = isEsc ? lowerEsc() : new Insn(Op.Undefined, raw.len, code);
+  insn.opSize = raw.opSize;
+  insn.addrMask = raw.addrMask;
+  insn.rep = raw.rep;
   if (lowering === undefined) return insn;
   insn.size = lowering.size === 0 ? insn.opSize : lowering.size;
   insn.sub = lowering.row.sub;

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, sep } from 'node:path';
@@ -27,12 +28,6 @@ describe('a script with a code cache', () => {
     expect(runCachedScript(file, cacheFile).exports).toEqual({
       all: [file, folder, sep, 'object', '×'],
     });
-  });
-
-  it('gets what it is to be given instead of a package', () => {
-    writeFileSync(file, "exports.iced = require('iced-x86');");
-    const replaced = runCachedScript(file, cacheFile, (own) => (id) => (id === 'iced-x86' ? 86 : own(id)));
-    expect(replaced.exports).toEqual({ iced: 86 });
   });
 
   it('imports modules, from a cache too', async () => {
@@ -69,17 +64,23 @@ describe('a script with a code cache', () => {
 });
 
 describe('the built program', () => {
-  it('has caches that this Node takes', () => {
+  it('has a cache that this Node takes', () => {
     const bin = join(ROOT, 'dist', 'bin');
     const caches = readdirSync(bin).filter((name) => name.endsWith('.cache'));
-    expect(caches.map((name) => name.replace(/-[^-]*$/, '')).toSorted()).toEqual(['iced-x86', 'program']);
-    for (const name of caches) {
-      const source = name.startsWith('iced')
-        ? join(ROOT, 'node_modules', 'iced-x86', 'iced_x86.js')
-        : join(bin, 'program.cjs');
-      const text = `(function (exports, require, module, __filename, __dirname, importModule) {${readFileSync(source, 'utf8')}\n})`;
-      const script = new Script(text, { filename: source, cachedData: readFileSync(join(bin, name)) });
-      expect([name, script.cachedDataRejected]).toEqual([name, false]);
-    }
+    expect(caches.map((name) => name.replace(/-[^-]*$/, ''))).toEqual(['program']);
+    const source = join(bin, 'program.cjs');
+    const text = `(function (exports, require, module, __filename, __dirname, importModule) {${readFileSync(source, 'utf8')}\n})`;
+    const cachedData = readFileSync(join(bin, caches[0] ?? ''));
+    expect(new Script(text, { filename: source, cachedData }).cachedDataRejected).toBe(false);
+  });
+  it('grows no wasm memory while a guest runs: V8’s code for typed arrays would be slower from then on', () => {
+    const flags = ['--trace-protector-invalidation', join(ROOT, 'dist', 'bin', 'main.js')];
+    const program = (...args: string[]): string =>
+      spawnSync(process.execPath, [...flags, ...args], { encoding: 'utf8', cwd: ROOT }).stdout;
+    const guest = program('run', join('examples', 'hello.bin'));
+    expect(guest).toContain('Test OK');
+    expect(guest).not.toContain('ArrayBufferDetaching');
+    // Text comes from wasm.
+    expect(program('explain', 'e643')).toContain('ArrayBufferDetaching');
   });
 });
