@@ -61,13 +61,21 @@ export async function calibrate(run: TimedRun, limits: SizeLimits, seconds: numb
     if (isSignal) {
       const rate = (sizes.large - sizes.small) / difference;
       const enough = (sizes.large * Math.max(wanted, smallTime * SIGNAL_SHARE)) / difference;
-      if (limits.isSteady === true) return sizesFor(enough, limits);
-      if (earlier !== null && rate <= earlier.rate * AGREEMENT && largeTime >= WARM_UP)
-        return sizesFor(Math.max(enough, earlier.large), limits); // below that nobody has looked
+      let chosen: Sizes | null = null;
+      if (limits.isSteady === true) chosen = sizesFor(enough, limits);
+      else if (earlier !== null && rate <= earlier.rate * AGREEMENT && largeTime >= WARM_UP)
+        chosen = sizesFor(Math.max(enough, earlier.large), limits); // below that nobody has looked
+      // A machine that stood still for a moment looks like work, once.
+      if (chosen !== null && (await timeBetween(run, chosen)) >= wanted / 2) return chosen;
       earlier = { rate, large: sizes.large };
     }
     n = sizes.large * (isSignal ? STEP_UP : GROWTH);
   }
+}
+
+async function timeBetween(run: TimedRun, { small, large }: Sizes): Promise<number> {
+  const smallTime = await run(small);
+  return (await run(large)) - smallTime;
 }
 
 function sizesFor(n: number, limits: SizeLimits): Sizes {
@@ -84,8 +92,7 @@ function sizesFor(n: number, limits: SizeLimits): Sizes {
  */
 export async function slope(run: TimedRun, { small, large }: Sizes): Promise<number> {
   for (let i = 0; i < ATTEMPTS; i++) {
-    const shortTime = await run(small);
-    const difference = (await run(large)) - shortTime;
+    const difference = await timeBetween(run, { small, large });
     if (difference > 0) return (large - small) / difference;
   }
   throw new BenchFailure(`${ATTEMPTS} runs of ${large} were no slower than runs of ${small}`);

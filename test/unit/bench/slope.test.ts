@@ -54,8 +54,18 @@ describe('calibrate', () => {
     };
     const { small, large } = await calibrate(run, { ...LIMITS, isSteady: true }, 0.25);
     expect((large - small) / 1e6).toBeCloseTo(0.15, 1);
-    expect(times.reduce((a, b) => a + b)).toBeLessThan(1);
+    expect(times.reduce((a, b) => a + b)).toBeLessThan(2);
   });
+
+  it.each([false, true])(
+    'is not taken in by a machine that stands still for a while (steady: %s)',
+    async (isSteady) => {
+      const stalls = isSteady ? [0, 2] : [0, 2, 0, 3];
+      const run = async (n: number): Promise<number> => 0.05 + n / 1e8 + (stalls.shift() ?? 0);
+      const { small, large } = await calibrate(run, { ...LIMITS, isSteady }, 0.25);
+      expect((large - small) / 1e8).toBeGreaterThan(0.07);
+    },
+  );
 
   it('keeps to whole steps and below the largest size', async () => {
     const limits = { step: 1024, first: 1, max: 10_000 };
