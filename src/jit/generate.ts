@@ -52,6 +52,9 @@ export interface BlockMarks {
   number(block: Block): number;
 }
 
+/** What port accesses use: who makes them, and the tick at which this call's budget ends, so that `ends - left` is now. */
+const PORT_IO_LOCALS = ['const io = cpu.inlineIo;', 'const ends = cpu.ticksAtEntry + cpu.startBudget;'];
+
 /** Generates one function from blocks. */
 export class FunctionText {
   #e: Emitter;
@@ -126,7 +129,7 @@ export class FunctionText {
       ...e.pageMemos.map((page) => `let ${page} = ${NO_PAGE};`),
       ...[...e.segments].map((n) => `const base${n} = segBase[${n}];`),
       ...[...e.bounds].map((n) => `const bound${n} = segBound[${n}];`),
-      ...(insns.some((insn) => insn.op === Op.PortIo) ? ['const io = cpu.inlineIo;'] : []),
+      ...(insns.some((insn) => insn.op === Op.PortIo) ? PORT_IO_LOCALS : []),
     ];
     const forget = e.pageMemos.map((page) => `${page} = ${NO_PAGE};`).join(' ');
     const body = e.lines

@@ -185,7 +185,7 @@ function portIo(e: Emitter, insn: Insn, place: Place): void {
     const user = site.isUserspace ? 'cpu.inlineUserspaceExits = cpu.inlineUserspaceExits + 1 | 0; ' : '';
     const count = `cpu.inlineExits = cpu.inlineExits + 1 | 0; ${user}${done} = cpu.attention !== 0 ? 2 : 1;`;
     e.line(`if (${isLikely}${e.object(io.sites)}.generation === ${io.sites.generation}) {`);
-    e.line(`clock.ticks = cpu.ticksAtEntry + (cpu.startBudget - (${remaining}));`);
+    e.line(`clock.ticks = ends - (${remaining});`);
     if (isIn) {
       const v = e.name('v');
       e.line(`const ${v} = ${device}.read(${likely}, ${size});`);
