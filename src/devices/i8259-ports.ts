@@ -127,7 +127,7 @@ function writeMask(pic: KvmPic, s: KvmPicState, val: number): void {
 }
 
 function tellMaskNotifiers(pic: KvmPic, s: KvmPicState, changed: number, val: number): void {
-  const firstPin = s === pic.state.pics[0] ? 0 : 8;
+  const firstPin = s === pic.master ? 0 : 8;
   for (let irq = 0; irq < 8; irq++) {
     if ((changed & (1 << irq)) !== 0) pic.fireMaskNotifiers(firstPin + irq, (val & (1 << irq)) !== 0);
   }
@@ -183,7 +183,7 @@ export function picPollRead(pic: KvmPic, s: KvmPicState, addr1: number): number 
   }
   const isSlave = addr1 >> 7 !== 0;
   if (isSlave) {
-    const master = pic.state.pics[0];
+    const master = pic.master;
     master.isr &= ~(1 << PIC_CASCADE_PIN);
     master.irr &= ~(1 << PIC_CASCADE_PIN);
   }
@@ -236,19 +236,18 @@ export function elcrIoportRead(opaque: KvmPicState): number {
 export function picdevWrite(s: KvmPic, addr: number, len: IoSize, val: number): boolean {
   // KVM: “non byte write” is logged and swallowed.
   if (len !== 1) return true;
-  const chip = s.state.pics;
   switch (addr) {
     case PIC_MASTER_BASE:
     case PIC_MASTER_BASE + 1:
-      s.fn.picIoportWrite(s, chip[0], addr, val);
+      s.fn.picIoportWrite(s, s.master, addr, val);
       return true;
     case PIC_SLAVE_BASE:
     case PIC_SLAVE_BASE + 1:
-      s.fn.picIoportWrite(s, chip[1], addr, val);
+      s.fn.picIoportWrite(s, s.slave, addr, val);
       return true;
     case PIC_ELCR_BASE:
     case PIC_ELCR_BASE + 1:
-      s.fn.elcrIoportWrite(chip[addr & 1], val);
+      s.fn.elcrIoportWrite(s.state.pics[addr & 1], val);
       return true;
     default:
       return false;
@@ -263,17 +262,16 @@ export function picdevWrite(s: KvmPic, addr: number, len: IoSize, val: number): 
 export function picdevRead(s: KvmPic, addr: number, len: IoSize): number {
   // KVM: “non byte read” is logged and answered with zeros; a waiting poll is not consumed.
   if (len !== 1) return 0;
-  const chip = s.state.pics;
   switch (addr) {
     case PIC_MASTER_BASE:
     case PIC_MASTER_BASE + 1:
-      return s.fn.picIoportRead(s, chip[0], addr);
+      return s.fn.picIoportRead(s, s.master, addr);
     case PIC_SLAVE_BASE:
     case PIC_SLAVE_BASE + 1:
-      return s.fn.picIoportRead(s, chip[1], addr);
+      return s.fn.picIoportRead(s, s.slave, addr);
     case PIC_ELCR_BASE:
     case PIC_ELCR_BASE + 1:
-      return s.fn.elcrIoportRead(chip[addr & 1]);
+      return s.fn.elcrIoportRead(s.state.pics[addr & 1]);
     default:
       return IO_NOT_HANDLED;
   }

@@ -33,7 +33,7 @@ export function picIrqRequest(pic: KvmPic, level: number): void {
  */
 export function picClearIsr(pic: KvmPic, s: KvmPicState, irq: number): void {
   s.isr &= ~(1 << irq);
-  const isSlave = s === pic.state.pics[1];
+  const isSlave = s === pic.slave;
   const pin = isSlave ? irq + 8 : irq;
   if (pic.trace !== null) pic.trace.ackIrq(isSlave ? KVM_IRQCHIP_PIC_SLAVE : KVM_IRQCHIP_PIC_MASTER, pin);
   pic.notifyAckedIrq(pin);
@@ -87,7 +87,7 @@ export function picGetIrq(pic: KvmPic, s: KvmPicState): number {
   if (priority === PIC_NO_PRIORITY) return -1;
   // KVM: special mask mode is stored but never looked at; 8259A data sheet: masked in-service bits do not block.
   let inService = s.isr;
-  if (s.special_fully_nested_mode !== 0 && s === pic.state.pics[0]) inService &= ~(1 << PIC_CASCADE_PIN);
+  if (s.special_fully_nested_mode !== 0 && s === pic.master) inService &= ~(1 << PIC_CASCADE_PIN);
   return priority < pic.fn.getPriority(s, inService) ? (priority + s.priority_add) & 7 : -1;
 }
 
@@ -97,8 +97,7 @@ export function picGetIrq(pic: KvmPic, s: KvmPicState): number {
  * @kvm pic_update_irq(s) arch/x86/kvm/i8259.c
  */
 export function picUpdateIrq(s: KvmPic): void {
-  const master = s.state.pics[0];
-  const slave = s.state.pics[1];
+  const { master, slave } = s;
   // Nothing is asked for and INTR is low: what follows would find that and change nothing. (A probe sees it all the same.)
   const requests = (slave.irr & ~slave.imr) | (master.irr & ~master.imr) | s.state.output;
   if (requests === 0 && s.fn === s.ownFn) return;
@@ -151,8 +150,7 @@ export function picIntack(pic: KvmPic, s: KvmPicState, irq: number): void {
  * @kvm kvm_pic_read_irq(kvm) arch/x86/kvm/i8259.c
  */
 export function kvmPicReadIrq(s: KvmPic): number {
-  const master = s.state.pics[0];
-  const slave = s.state.pics[1];
+  const { master, slave } = s;
   s.fn.picIrqRequest(s, 0);
   let intno: number;
   const irq = s.fn.picGetIrq(s, master);

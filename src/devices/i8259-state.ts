@@ -37,6 +37,9 @@ export interface PicTrace {
 /** `struct kvm_pic`: the state, and what it is wired to. */
 export interface KvmPic {
   readonly state: KvmPicPairState;
+  /** `state.pics`, each by its name: to V8 a field that never changes is a constant. */
+  readonly master: KvmPicState;
+  readonly slave: KvmPicState;
   /** The mirrored functions, plain or traced. */
   fn: PicFunctions;
   /** The table without anybody's probes: while it is `fn`, nobody sees which of the functions are called. */

@@ -65,6 +65,8 @@ export class Pic8259 implements KvmPic {
     output: 0,
     irq_states: new Array<number>(PIC_NUM_PINS).fill(0),
   };
+  readonly master: KvmPicState = this.state.pics[0];
+  readonly slave: KvmPicState = this.state.pics[1];
   readonly ownFn: PicFunctions = PIC_FUNCTIONS;
   fn: PicFunctions = PIC_FUNCTIONS;
   trace: PicTrace | null = null;
