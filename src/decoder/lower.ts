@@ -13,7 +13,6 @@ import {
   REG8_ZERO,
   REG16_ZERO,
   REP_NONE,
-  SEG_CS,
 } from './insn.ts';
 import { Op } from './op.ts';
 import {
@@ -258,8 +257,6 @@ function finish(insn: Insn, row: OpRow, features: number): void {
       insn.imm2 = raw.kind[2] === KIND_IMM ? 0 : 1;
       return;
     case Op.MovToSreg:
-      // MOV CS is no instruction.
-      if (raw.reg[0] === SEG_CS) insn.op = Op.Undefined;
       insn.size = 2;
       if (raw.kind[1] === KIND_REG32) insn.src = raw.reg[1] * 2;
       return;
@@ -315,12 +312,6 @@ function finish(insn: Insn, row: OpRow, features: number): void {
       const cr = row.op === Op.MovToCr ? raw.reg[0] : raw.reg[1];
       if (cr !== 0 && cr !== 2 && cr !== 3 && cr !== 4) insn.op = Op.Undefined;
       if (cr === 4 && (features & FEATURE_CR4) === 0) insn.op = Op.Undefined;
-      return;
-    }
-    case Op.MovToDr:
-    case Op.MovFromDr: {
-      const dr = row.op === Op.MovToDr ? raw.reg[0] : raw.reg[1];
-      if (dr > 7) insn.op = Op.Undefined;
       return;
     }
   }

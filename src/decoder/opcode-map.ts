@@ -70,6 +70,7 @@ export const ONE_BYTE_MAP: readonly OpcodeRow[] = [
   ['8C', 'Rv/Mw Sw', 'Mov_{rm16|r32m16}_Sreg'],
   ['8D', 'Gv M', 'Lea_r%_m'],
   ['8E', 'Sw Rv/Mw', 'Mov_Sreg_{rm16|r32m16}'],
+  ['8E /1', 'Sw Rv/Mw', ''],
   ['8F', 'Ev', ''],
   ['8F /0', 'Ev', 'Pop_rm%'],
   ['90', '', 'Nop{w|d}'],
