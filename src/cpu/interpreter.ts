@@ -129,7 +129,7 @@ function createRunner(cpu: Cpu): Runner {
     cpu.sysFlags = flags & ~X86_EFLAGS_RF;
     let completed = true;
 
-    // The last instruction, and what is known to come behind it.
+    // What comes next, as far as the instruction before it knows; and that one.
     let insn = NOWHERE;
     let before = NOWHERE;
     let codeBound = segBound[(SEG_CS << 3) | 3];

@@ -21,7 +21,7 @@ import {
 import { raise } from './access.ts';
 import { NO_EXIT } from './boundary.ts';
 import type { Cpu } from './cpu.ts';
-import { INLINE_EXIT, type InlinePortIo, inlineAccess, inlinePortIo } from './inline-port-io.ts';
+import { INLINE_DONE, INLINE_EXIT, type InlinePortIo, inlineAccess, inlinePortIo } from './inline-port-io.ts';
 import { portAccessIsFree, portAllowed } from './io-permission.ts';
 import { nativePortIo } from './native-port-io.ts';
 import { DX, EDI, ESI, GP_VECTOR } from './registers.ts';
@@ -34,7 +34,7 @@ export function shortIoOf(cpu: Cpu): InlinePortIo | null {
 /** {@link portIoExit}: no exit was needed. The result (INLINE_*) is added to it. */
 export const INLINE_IO = -16;
 /** The usual one. */
-export const INLINE_IO_DONE = -15;
+export const INLINE_IO_DONE = INLINE_IO + INLINE_DONE;
 
 /**
  * IN, OUT, INS or OUTS. What needs no exit and no look at a bit map is short enough for V8 to see through.

@@ -7,6 +7,7 @@
  */
 import { next8, reader } from './code-reader.ts';
 import { REP_F2, REP_F3, REP_NONE, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS } from './insn.ts';
+import { FIRST_REGISTER_MODRM } from './modrm.ts';
 import {
   CODES,
   ENCODING_ESCAPE,
@@ -29,7 +30,6 @@ import { DECODE_INVALID, DECODE_OK, DECODE_TOO_LONG, DECODE_TRUNCATED, raw } fro
 /** Longest instruction. Intel SDM vol. 2A, “Instruction Format”. */
 export const MAX_INSN_LEN = 15;
 
-const FIRST_REGISTER_MODRM = 0xc0;
 /** LDS, LES and BOUND with a register. */
 const VEX2 = 0xc5;
 const VEX3 = 0xc4;

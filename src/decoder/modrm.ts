@@ -6,6 +6,9 @@ import { next8, next16, next32, nextSigned8 } from './code-reader.ts';
 import { REG_ZERO, SEG_DS, SEG_SS } from './insn.ts';
 import { raw } from './raw.ts';
 
+/** ModRM bytes from here on name a register (mod = 3). */
+export const FIRST_REGISTER_MODRM = 0xc0;
+
 const BX = 3;
 const SP = 4;
 const BP = 5;

@@ -6,6 +6,7 @@
  */
 import * as f from './features.ts';
 import { ALU_ADC, ALU_ADD, ALU_AND, ALU_CMP, ALU_OR, ALU_SBB, ALU_SUB, ALU_TEST, ALU_XOR, Op } from './op.ts';
+import { CONDITION_NAMES } from './opcode-row.ts';
 
 /** How lower.ts chooses the final operation from `op`. */
 export const PICK_PLAIN = 0;
@@ -64,9 +65,6 @@ const REL = 'rel8_16 rel8_32 rel16 rel32_32';
 const LOOP = 'rel8_16_CX rel8_32_CX rel8_16_ECX rel8_32_ECX';
 const SHLD = 'rm16_r16_imm8 rm32_r32_imm8 rm16_r16_CL rm32_r32_CL';
 const SYS_RM = 'rm16 r32m16';
-
-/** Condition codes in encoding order: Jcc, SETcc, CMOVcc. */
-const CONDITIONS = ['o', 'no', 'b', 'ae', 'e', 'ne', 'be', 'a', 's', 'ns', 'p', 'np', 'l', 'ge', 'le', 'g'];
 
 // biome-ignore format: one operation a line, columns aligned.
 export const OP_TABLE: readonly OpRow[] = [
@@ -266,9 +264,9 @@ export const OP_TABLE: readonly OpRow[] = [
   since(f.FEATURE_SEP, 'Sysenter', '-', Op.Sysenter),
   since(f.FEATURE_SEP, 'Sysexitd', '-', Op.Sysexit),
   row('Wait',  '-', Op.Wait),
-  ...CONDITIONS.map((cc, n) => row(`J${cc}`, REL, Op.Jo + n)),
-  ...CONDITIONS.map((cc, n) => row(`Set${cc}`, 'rm8', Op.Setcc, PICK_PLAIN, n)),
-  ...CONDITIONS.map((cc, n) => since(f.FEATURE_CMOV, `Cmov${cc}`, R_RM, Op.Cmov, n)),
+  ...CONDITION_NAMES.map((cc, n) => row(`J${cc}`, REL, Op.Jo + n)),
+  ...CONDITION_NAMES.map((cc, n) => row(`Set${cc}`, 'rm8', Op.Setcc, PICK_PLAIN, n)),
+  ...CONDITION_NAMES.map((cc, n) => since(f.FEATURE_CMOV, `Cmov${cc}`, R_RM, Op.Cmov, n)),
 ];
 
 /** Every `Code` name of a row. */

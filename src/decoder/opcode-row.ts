@@ -15,7 +15,7 @@
  */
 export type OpcodeRow = readonly [opcode: string, operands: string, name: string];
 
-/** Condition codes in encoding order. */
+/** Condition codes in encoding order: Jcc, SETcc, CMOVcc. */
 export const CONDITION_NAMES = 'o no b ae e ne be a s ns p np l ge le g'.split(' ');
 
 /** Two hexadecimal digits. */

@@ -1,7 +1,7 @@
 /** The operands of an encoding, from its row's operand codes → {@link raw}. Intel SDM vol. 2D, appendix A.2. */
 import { next8, next16, next32, nextSigned8, reader } from './code-reader.ts';
 import { REG_ZERO, SEG_DS } from './insn.ts';
-import { absoluteAddress, memoryAddress } from './modrm.ts';
+import { absoluteAddress, FIRST_REGISTER_MODRM, memoryAddress } from './modrm.ts';
 import { OPERANDS } from './opcode-tables.ts';
 import {
   MAX_OPERANDS,
@@ -56,8 +56,6 @@ export const fields = {
   /** VEX.vvvv, not inverted. */
   vvvv: 0,
 };
-
-const FIRST_REGISTER_MODRM = 0xc0;
 
 function register(i: number, n: number, size: number): void {
   if (size === 1) {

@@ -167,17 +167,20 @@ describe('OUTS', () => {
   });
 });
 
+/** A TSS whose first 40h bytes (the inner stack) are there, and whose I/O map base is in the page that is not. */
+function cutTss({ vcpu, view }: ReturnType<typeof pagedMachine>): void {
+  view.setUint32(FRAME + 0xfc4, 0x6800, true);
+  view.setUint16(FRAME + 0xfc8, 0x10, true);
+  const tr = { ...segment(0x28, 11, 0), base: DATA + 0xfc0, limit: 0x2067, s: 0 };
+  vcpu.setSregs({ ...vcpu.getSregs(), tr });
+}
+
 describe('the software permission check', () => {
   it('46: a TSS page that is not there is #GP(0), not #PF, and CR2 stays', () => {
     const machine = pagedMachine('ec', { esp: 0x6000 }, 3); // in al,dx
-    const { vcpu, view } = machine;
-    // Its first 40h bytes (the inner stack) are there, the I/O map base is in the page that is not.
-    const sregs = vcpu.getSregs();
-    sregs.tr = { ...segment(0x28, 11, 0), base: DATA + 0xfc0, limit: 0x2067, s: 0 };
-    sregs.cr2 = 0x1234_5678;
-    view.setUint32(FRAME + 0xfc4, 0x6800, true);
-    view.setUint16(FRAME + 0xfc8, 0x10, true);
-    vcpu.setSregs(sregs);
+    const { vcpu } = machine;
+    cutTss(machine);
+    vcpu.setSregs({ ...vcpu.getSregs(), cr2: 0x1234_5678 });
     vcpu.forceEmulation = 1;
     const [error, eip] = fault(machine, GP);
     expect([error, eip]).toEqual([0, CODE]);
@@ -187,24 +190,16 @@ describe('the software permission check', () => {
 
   it('46: refuses a port whose bit could be read although the I/O map base cannot', () => {
     const machine = pagedMachine('ec', { esp: 0x6000, edx: 0x100 }, 3); // in al,dx
-    const { vcpu, view } = machine;
-    const sregs = vcpu.getSregs();
-    sregs.tr = { ...segment(0x28, 11, 0), base: DATA + 0xfc0, limit: 0x2067, s: 0 };
-    view.setUint32(FRAME + 0xfc4, 0x6800, true);
-    view.setUint16(FRAME + 0xfc8, 0x10, true);
-    vcpu.setSregs(sregs);
+    const { vcpu } = machine;
+    cutTss(machine);
     vcpu.forceEmulation = 1;
     expect(fault(machine, GP).slice(0, 2)).toEqual([0, CODE]);
   });
 
   it('of the processor: the same is #PF of a supervisor read', () => {
     const machine = pagedMachine('ec', { esp: 0x6000 }, 3);
-    const { vcpu, view } = machine;
-    const sregs = vcpu.getSregs();
-    sregs.tr = { ...segment(0x28, 11, 0), base: DATA + 0xfc0, limit: 0x2067, s: 0 };
-    view.setUint32(FRAME + 0xfc4, 0x6800, true);
-    view.setUint16(FRAME + 0xfc8, 0x10, true);
-    vcpu.setSregs(sregs);
+    const { vcpu } = machine;
+    cutTss(machine);
     expect(fault(machine, PF).slice(0, 2)).toEqual([0, CODE]);
     expect(vcpu.getSregs().cr2).toBe(DATA + 0xfc0 + 102);
   });
