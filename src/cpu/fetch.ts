@@ -5,9 +5,10 @@
  * page check. Outside it, and for instructions near the end of a page, {@link fetchSlow} does both.
  */
 import type { CodePage, DecodeCache } from '../decoder/decode-cache.ts';
-import { type Insn, SEG_CS } from '../decoder/insn.ts';
+import { type Insn, LINK_NEXT, LINK_NOWHERE, LINK_TARGET, SEG_CS } from '../decoder/insn.ts';
 import { LOWER_TRUNCATED, lower, MAX_INSN_LEN } from '../decoder/lower.ts';
 import { Op } from '../decoder/op.ts';
+import { quickPair } from '../decoder/quicken.ts';
 import { fetchStops } from './breakpoints.ts';
 import { type Cpu, FAULT_NONE } from './cpu.ts';
 import { EPT_FETCH, raise, raiseEptViolation } from './fault.ts';
@@ -142,6 +143,23 @@ export function fetchSlow(cpu: Cpu, cache: DecodeCache, window: FetchWindow, eip
 }
 
 /**
+ * EIP of what comes next. @param insn that, as far as `before`, the instruction before it, knows.
+ * @param eip EIP when nobody knows.
+ */
+export function eipOf(insn: Insn, before: Insn, eip: number): number {
+  switch (insn.linked) {
+    case LINK_NEXT:
+      return (before.eip + before.len) | 0;
+    case LINK_TARGET:
+      return (before.eip + before.disp) & before.imm2;
+    case LINK_NOWHERE:
+      return eip;
+    default:
+      return insn.eip;
+  }
+}
+
+/**
  * The instruction at `eip` when `wanted`, which the one before it knows, is not linked; the one before learns it.
  *
  * @param before the instruction before. @param budget for generated code: ticks left, 0 when it may not run.
@@ -160,15 +178,23 @@ export function lookUp(
   if (at >>> 0 < window.len >>> 0) {
     const found = window.insns[at];
     if (found !== null) {
+      found.eip = eip;
       if (window.mayLink) {
-        if (before.next === wanted) before.next = found;
-        else if (before.target === wanted) before.target = found;
+        if (before.next === wanted) {
+          before.next = found;
+          if (before.linked >= 0) before.linked = quickPair(before, found);
+        } else if (before.target === wanted) {
+          before.target = found;
+          before.leads = 1;
+        }
       }
       return found;
     }
   }
   if (cpu.generator !== null) cpu.generator.budget = budget;
-  return fetchSlow(cpu, cache, window, eip);
+  const found = fetchSlow(cpu, cache, window, eip);
+  if (found !== null) found.eip = eip;
+  return found;
 }
 
 /** Opens the window on `own`, whose offset `at` holds `eip`. */

@@ -1,14 +1,15 @@
 /**
- * The interpreter: one switch over the dense operation.
+ * The interpreter: the outer loop. It looks instructions up, leaves what needs no call to plain-loop.ts, and switches over the
+ * dense operation for the rest. Rare operations live in cold.ts.
  *
  * This file is longer than others on purpose: V8 compiles one function well only when everything hot is inside it.
- * test/hot-loop.test.ts holds its bytecode below the size at which V8 gives up. Rare operations live in cold.ts.
+ * test/hot-loop.test.ts holds its bytecode below the size at which V8 gives up.
  *
  * `runGuest(cpu, budget): exit reason` is the seam behind which a second engine can stand. Guest registers are in typed
- * arrays; EIP and the budget are locals and are written back whenever something else could look.
+ * arrays; the budget is a local, EIP is the instruction's (`Insn.eip`); both are written back whenever something else could look.
  */
-import { NOT_LINKED, NOWHERE, SEG_CS } from '../decoder/insn.ts';
-import { ALU_CMP, Op } from '../decoder/op.ts';
+import { NOWHERE, SEG_CS } from '../decoder/insn.ts';
+import { ALU_CMP, Op, PLAIN_OPS } from '../decoder/op.ts';
 import {
   EXIT_REASON_EPT_VIOLATION,
   EXIT_REASON_PREEMPTION_TIMER,
@@ -30,11 +31,11 @@ import {
 } from './cpu.ts';
 import { DR6_BS } from './debug-state.ts';
 import { deliverFault } from './exceptions.ts';
-import { lookUp } from './fetch.ts';
+import { eipOf, lookUp } from './fetch.ts';
 import { isCurrent } from './fetch-window.ts';
-import { getPf } from './flags.ts';
 import { INLINE_REPEAT } from './inline-port-io.ts';
 import { NATIVE_REPEAT } from './native-port-io.ts';
+import { CODE_BOUND, createPlainLoop, FOUND_AT, LEFT, STOP } from './plain-loop.ts';
 import { INLINE_IO, INLINE_IO_DONE, portIoExit, shortIoOf } from './port-io.ts';
 import { ECX, GP_VECTOR, X86_EFLAGS_RF, X86_EFLAGS_TF } from './registers.ts';
 import { drop, peek, pop, push } from './stack.ts';
@@ -45,11 +46,14 @@ const RESULT = 0;
 const AUX = 1;
 const AUX_HIGH = 0xc0000000 | 0;
 const AUX_AF = 8;
-const AUX_KEEP = 0xc0000008 | 0;
 const CARRY_IN = 1 << 30;
 
+/** As in plain-loop.ts. */
+const GPR_MASK = 15;
+const R16_MASK = 31;
+const R8_MASK = 63;
+
 const INT_MIN = 1 << 31;
-const INT_MAX = 0x7fffffff;
 
 /** Largest budget of one call: whoever runs the processor gets to look around that often. */
 const MAX_BUDGET = 1 << 20;
@@ -96,6 +100,8 @@ function createRunner(cpu: Cpu): Runner {
   const cache = cpu.cache;
   const window = cpu.window;
   const bounds = cpu.segBound;
+  const plain = createPlainLoop(cpu);
+  const { counts } = plain;
 
   /**
    * Runs instructions up to the next boundary at which something may be due, and for {@link SEGMENT_TICKS} at most.
@@ -113,6 +119,7 @@ function createRunner(cpu: Cpu): Runner {
     const r8 = r8s;
     const lazy = lazies;
     const segBound = bounds;
+    const state = counts;
     let start = cpu.segmentStart | 0;
     let left = cpu.segmentLeft | 0;
     let eip = cpu.eip | 0;
@@ -127,349 +134,50 @@ function createRunner(cpu: Cpu): Runner {
     const stop = end > 0 || single ? end : 0;
     cpu.interruptShadow = 0;
     cpu.sysFlags = flags & ~X86_EFLAGS_RF;
+    const mayStay = (shadow | (oneShot & X86_EFLAGS_TF)) === 0;
     let completed = true;
 
     // What comes next, as far as the instruction before it knows; and that one.
     let insn = NOWHERE;
     let before = NOWHERE;
+    state[STOP] = stop;
+    state[FOUND_AT] = -1;
+    state[CODE_BOUND] = segBound[(SEG_CS << 3) | 3];
     let codeBound = segBound[(SEG_CS << 3) | 3];
 
     run: while (left > stop) {
       fault: {
         let op = insn.linked | 0;
-        if (op === NOT_LINKED) {
+        if (op < 0 && left !== state[FOUND_AT]) {
+          eip = eipOf(insn, before, eip) | 0;
           const found = lookUp(cpu, cache, window, eip, before, insn, single ? 0 : left);
           if (found === null) {
+            insn = NOWHERE;
             left = (left - 1) | 0;
             break fault;
           }
           insn = found;
-          op = insn.op | 0;
+          state[FOUND_AT] = left;
+          continue;
         }
+        if (op < PLAIN_OPS) {
+          state[LEFT] = left;
+          insn = plain.run(insn, before);
+          left = state[LEFT] | 0;
+          before = plain.before;
+          if (left <= stop) break;
+          op = insn.linked | 0;
+          if (op < 0) {
+            if (left !== state[FOUND_AT]) continue;
+            op = insn.op | 0;
+          }
+        }
+        state[FOUND_AT] = -1;
         left = (left - 1) | 0;
         before = insn;
         taken: {
           next: {
             switch (op) {
-              case Op.Add8: {
-                // DEST ← DEST + SRC
-                const a = r8[insn.dst];
-                const b = r8[insn.src] + insn.imm;
-                const r = (a + b) | 0;
-                r8[insn.dst] = r;
-                lazy[RESULT] = (r << 24) >> 24;
-                const c = (a & b) | ((a | b) & ~r);
-                lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
-                break next;
-              }
-              case Op.Add16: {
-                const a = r16[insn.dst];
-                const b = r16[insn.src] + insn.imm;
-                const r = (a + b) | 0;
-                r16[insn.dst] = r;
-                lazy[RESULT] = (r << 16) >> 16;
-                const c = (a & b) | ((a | b) & ~r);
-                lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
-                break next;
-              }
-              case Op.Add32: {
-                const a = gpr[insn.dst];
-                const b = (gpr[insn.src] + insn.imm) | 0;
-                const r = (a + b) | 0;
-                gpr[insn.dst] = r;
-                lazy[RESULT] = r;
-                lazy[AUX] = ((a & b) | ((a | b) & ~r)) & AUX_KEEP;
-                break next;
-              }
-              case Op.Or8: {
-                // DEST ← DEST OR SRC; CF, OF ← 0
-                const a = r8[insn.dst];
-                const b = r8[insn.src] + insn.imm;
-                const r = a | b;
-                r8[insn.dst] = r;
-                lazy[RESULT] = (r << 24) >> 24;
-                lazy[AUX] = 0;
-                break next;
-              }
-              case Op.Or16: {
-                const a = r16[insn.dst];
-                const b = r16[insn.src] + insn.imm;
-                const r = a | b;
-                r16[insn.dst] = r;
-                lazy[RESULT] = (r << 16) >> 16;
-                lazy[AUX] = 0;
-                break next;
-              }
-              case Op.Or32: {
-                const a = gpr[insn.dst];
-                const b = (gpr[insn.src] + insn.imm) | 0;
-                const r = a | b;
-                gpr[insn.dst] = r;
-                lazy[RESULT] = r;
-                lazy[AUX] = 0;
-                break next;
-              }
-              case Op.Adc8: {
-                // DEST ← DEST + SRC + CF
-                const a = r8[insn.dst];
-                const b = r8[insn.src] + insn.imm;
-                const r = (a + b + (lazy[AUX] >>> 31)) | 0;
-                r8[insn.dst] = r;
-                lazy[RESULT] = (r << 24) >> 24;
-                const c = (a & b) | ((a | b) & ~r);
-                lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
-                break next;
-              }
-              case Op.Adc16: {
-                const a = r16[insn.dst];
-                const b = r16[insn.src] + insn.imm;
-                const r = (a + b + (lazy[AUX] >>> 31)) | 0;
-                r16[insn.dst] = r;
-                lazy[RESULT] = (r << 16) >> 16;
-                const c = (a & b) | ((a | b) & ~r);
-                lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
-                break next;
-              }
-              case Op.Adc32: {
-                const a = gpr[insn.dst];
-                const b = (gpr[insn.src] + insn.imm) | 0;
-                const r = (a + b + (lazy[AUX] >>> 31)) | 0;
-                gpr[insn.dst] = r;
-                lazy[RESULT] = r;
-                lazy[AUX] = ((a & b) | ((a | b) & ~r)) & AUX_KEEP;
-                break next;
-              }
-              case Op.Sbb8: {
-                // DEST ← DEST − (SRC + CF)
-                const a = r8[insn.dst];
-                const b = r8[insn.src] + insn.imm;
-                const r = (a - b - (lazy[AUX] >>> 31)) | 0;
-                r8[insn.dst] = r;
-                lazy[RESULT] = (r << 24) >> 24;
-                const c = (~a & b) | ((~a | b) & r);
-                lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
-                break next;
-              }
-              case Op.Sbb16: {
-                const a = r16[insn.dst];
-                const b = r16[insn.src] + insn.imm;
-                const r = (a - b - (lazy[AUX] >>> 31)) | 0;
-                r16[insn.dst] = r;
-                lazy[RESULT] = (r << 16) >> 16;
-                const c = (~a & b) | ((~a | b) & r);
-                lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
-                break next;
-              }
-              case Op.Sbb32: {
-                const a = gpr[insn.dst];
-                const b = (gpr[insn.src] + insn.imm) | 0;
-                const r = (a - b - (lazy[AUX] >>> 31)) | 0;
-                gpr[insn.dst] = r;
-                lazy[RESULT] = r;
-                lazy[AUX] = ((~a & b) | ((~a | b) & r)) & AUX_KEEP;
-                break next;
-              }
-              case Op.And8: {
-                // DEST ← DEST AND SRC; CF, OF ← 0
-                const a = r8[insn.dst];
-                const b = r8[insn.src] + insn.imm;
-                const r = a & b;
-                r8[insn.dst] = r;
-                lazy[RESULT] = (r << 24) >> 24;
-                lazy[AUX] = 0;
-                break next;
-              }
-              case Op.And16: {
-                const a = r16[insn.dst];
-                const b = r16[insn.src] + insn.imm;
-                const r = a & b;
-                r16[insn.dst] = r;
-                lazy[RESULT] = (r << 16) >> 16;
-                lazy[AUX] = 0;
-                break next;
-              }
-              case Op.And32: {
-                const a = gpr[insn.dst];
-                const b = (gpr[insn.src] + insn.imm) | 0;
-                const r = a & b;
-                gpr[insn.dst] = r;
-                lazy[RESULT] = r;
-                lazy[AUX] = 0;
-                break next;
-              }
-              case Op.Sub8: {
-                // DEST ← DEST − SRC
-                const a = r8[insn.dst];
-                const b = r8[insn.src] + insn.imm;
-                const r = (a - b) | 0;
-                r8[insn.dst] = r;
-                lazy[RESULT] = (r << 24) >> 24;
-                const c = (~a & b) | ((~a | b) & r);
-                lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
-                break next;
-              }
-              case Op.Sub16: {
-                const a = r16[insn.dst];
-                const b = r16[insn.src] + insn.imm;
-                const r = (a - b) | 0;
-                r16[insn.dst] = r;
-                lazy[RESULT] = (r << 16) >> 16;
-                const c = (~a & b) | ((~a | b) & r);
-                lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
-                break next;
-              }
-              case Op.Sub32: {
-                const a = gpr[insn.dst];
-                const b = (gpr[insn.src] + insn.imm) | 0;
-                const r = (a - b) | 0;
-                gpr[insn.dst] = r;
-                lazy[RESULT] = r;
-                lazy[AUX] = ((~a & b) | ((~a | b) & r)) & AUX_KEEP;
-                break next;
-              }
-              case Op.Xor8: {
-                // DEST ← DEST XOR SRC; CF, OF ← 0
-                const a = r8[insn.dst];
-                const b = r8[insn.src] + insn.imm;
-                const r = a ^ b;
-                r8[insn.dst] = r;
-                lazy[RESULT] = (r << 24) >> 24;
-                lazy[AUX] = 0;
-                break next;
-              }
-              case Op.Xor16: {
-                const a = r16[insn.dst];
-                const b = r16[insn.src] + insn.imm;
-                const r = a ^ b;
-                r16[insn.dst] = r;
-                lazy[RESULT] = (r << 16) >> 16;
-                lazy[AUX] = 0;
-                break next;
-              }
-              case Op.Xor32: {
-                const a = gpr[insn.dst];
-                const b = (gpr[insn.src] + insn.imm) | 0;
-                const r = a ^ b;
-                gpr[insn.dst] = r;
-                lazy[RESULT] = r;
-                lazy[AUX] = 0;
-                break next;
-              }
-              case Op.Cmp8: {
-                // temp ← DEST − SRC
-                const a = r8[insn.dst];
-                const b = r8[insn.src] + insn.imm;
-                const r = (a - b) | 0;
-                lazy[RESULT] = (r << 24) >> 24;
-                const c = (~a & b) | ((~a | b) & r);
-                lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
-                break next;
-              }
-              case Op.Cmp16: {
-                const a = r16[insn.dst];
-                const b = r16[insn.src] + insn.imm;
-                const r = (a - b) | 0;
-                lazy[RESULT] = (r << 16) >> 16;
-                const c = (~a & b) | ((~a | b) & r);
-                lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
-                break next;
-              }
-              case Op.Cmp32: {
-                const a = gpr[insn.dst];
-                const b = (gpr[insn.src] + insn.imm) | 0;
-                const r = (a - b) | 0;
-                lazy[RESULT] = r;
-                lazy[AUX] = ((~a & b) | ((~a | b) & r)) & AUX_KEEP;
-                break next;
-              }
-              case Op.Test8: {
-                // temp ← DEST AND SRC; CF, OF ← 0
-                const a = r8[insn.dst];
-                const b = r8[insn.src] + insn.imm;
-                const r = a & b;
-                lazy[RESULT] = (r << 24) >> 24;
-                lazy[AUX] = 0;
-                break next;
-              }
-              case Op.Test16: {
-                const a = r16[insn.dst];
-                const b = r16[insn.src] + insn.imm;
-                const r = a & b;
-                lazy[RESULT] = (r << 16) >> 16;
-                lazy[AUX] = 0;
-                break next;
-              }
-              case Op.Test32: {
-                const a = gpr[insn.dst];
-                const b = (gpr[insn.src] + insn.imm) | 0;
-                const r = a & b;
-                lazy[RESULT] = r;
-                lazy[AUX] = 0;
-                break next;
-              }
-              case Op.Mov8:
-                r8[insn.dst] = r8[insn.src] + insn.imm;
-                break next;
-              case Op.Mov16:
-                r16[insn.dst] = r16[insn.src] + insn.imm;
-                break next;
-              case Op.Mov32:
-                gpr[insn.dst] = gpr[insn.src] + insn.imm;
-                break next;
-              case Op.Inc8: {
-                // DEST ← DEST + 1; CF unchanged
-                const r = ((r8[insn.dst] + 1) << 24) >> 24;
-                r8[insn.dst] = r;
-                const cf = lazy[AUX] & INT_MIN;
-                lazy[RESULT] = r;
-                lazy[AUX] = cf | ((cf >>> 1) ^ (r === -0x80 ? CARRY_IN : 0)) | ((r & 15) === 0 ? AUX_AF : 0);
-                break next;
-              }
-              case Op.Inc16: {
-                const r = ((r16[insn.dst] + 1) << 16) >> 16;
-                r16[insn.dst] = r;
-                const cf = lazy[AUX] & INT_MIN;
-                lazy[RESULT] = r;
-                lazy[AUX] =
-                  cf | ((cf >>> 1) ^ (r === -0x8000 ? CARRY_IN : 0)) | ((r & 15) === 0 ? AUX_AF : 0);
-                break next;
-              }
-              case Op.Inc32: {
-                const r = (gpr[insn.dst] + 1) | 0;
-                gpr[insn.dst] = r;
-                const cf = lazy[AUX] & INT_MIN;
-                lazy[RESULT] = r;
-                lazy[AUX] =
-                  cf | ((cf >>> 1) ^ (r === INT_MIN ? CARRY_IN : 0)) | ((r & 15) === 0 ? AUX_AF : 0);
-                break next;
-              }
-              case Op.Dec8: {
-                // DEST ← DEST − 1; CF unchanged
-                const r = ((r8[insn.dst] - 1) << 24) >> 24;
-                r8[insn.dst] = r;
-                const cf = lazy[AUX] & INT_MIN;
-                lazy[RESULT] = r;
-                lazy[AUX] = cf | ((cf >>> 1) ^ (r === 0x7f ? CARRY_IN : 0)) | ((r & 15) === 15 ? AUX_AF : 0);
-                break next;
-              }
-              case Op.Dec16: {
-                const r = ((r16[insn.dst] - 1) << 16) >> 16;
-                r16[insn.dst] = r;
-                const cf = lazy[AUX] & INT_MIN;
-                lazy[RESULT] = r;
-                lazy[AUX] =
-                  cf | ((cf >>> 1) ^ (r === 0x7fff ? CARRY_IN : 0)) | ((r & 15) === 15 ? AUX_AF : 0);
-                break next;
-              }
-              case Op.Dec32: {
-                const r = (gpr[insn.dst] - 1) | 0;
-                gpr[insn.dst] = r;
-                const cf = lazy[AUX] & INT_MIN;
-                lazy[RESULT] = r;
-                lazy[AUX] =
-                  cf | ((cf >>> 1) ^ (r === INT_MAX ? CARRY_IN : 0)) | ((r & 15) === 15 ? AUX_AF : 0);
-                break next;
-              }
               case Op.Load8: {
                 const v = load8(
                   cpu,
@@ -581,76 +289,10 @@ function createRunner(cpu: Cpu): Runner {
                   gpr[insn.src] + insn.imm,
                 );
                 break;
-              case Op.Lea16:
-                r16[insn.dst] =
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask;
-                break next;
-              case Op.Lea32:
-                gpr[insn.dst] =
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask;
-                break next;
-              case Op.Jo:
-                if ((lazy[AUX] ^ (lazy[AUX] << 1)) < 0) break taken;
-                break next;
-              case Op.Jno:
-                if ((lazy[AUX] ^ (lazy[AUX] << 1)) >= 0) break taken;
-                break next;
-              case Op.Jb:
-                if (lazy[AUX] < 0) break taken;
-                break next;
-              case Op.Jae:
-                if (lazy[AUX] >= 0) break taken;
-                break next;
-              case Op.Je:
-                if (lazy[RESULT] === 0) break taken;
-                break next;
-              case Op.Jne:
-                if (lazy[RESULT] !== 0) break taken;
-                break next;
-              case Op.Jbe:
-                if (lazy[AUX] < 0 || lazy[RESULT] === 0) break taken;
-                break next;
-              case Op.Ja:
-                if (lazy[AUX] >= 0 && lazy[RESULT] !== 0) break taken;
-                break next;
-              case Op.Js:
-                if ((lazy[RESULT] ^ (lazy[AUX] << 31)) < 0) break taken;
-                break next;
-              case Op.Jns:
-                if ((lazy[RESULT] ^ (lazy[AUX] << 31)) >= 0) break taken;
-                break next;
-              case Op.Jp:
-                if (getPf(lazy) !== 0) break taken;
-                break next;
-              case Op.Jnp:
-                if (getPf(lazy) === 0) break taken;
-                break next;
-              case Op.Jl:
-                if ((lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) < 0) break taken;
-                break next;
-              case Op.Jge:
-                if ((lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) >= 0) break taken;
-                break next;
-              case Op.Jle:
-                if (
-                  lazy[RESULT] === 0 ||
-                  (lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) < 0
-                )
-                  break taken;
-                break next;
-              case Op.Jg:
-                if (
-                  lazy[RESULT] !== 0 &&
-                  (lazy[RESULT] ^ (lazy[AUX] << 31) ^ lazy[AUX] ^ (lazy[AUX] << 1)) >= 0
-                )
-                  break taken;
-                break next;
-              case Op.Jmp:
-                break taken;
               case Op.Loop: {
                 // Count ← Count − 1 (CX or ECX by address size); jump when it is not 0.
                 const count = (gpr[ECX] - 1) & insn.addrMask;
-                if (count !== 0 && (((eip + insn.disp) & insn.imm2) ^ INT_MIN) >= codeBound) {
+                if (count !== 0 && (((insn.eip + insn.disp) & insn.imm2) ^ INT_MIN) >= codeBound) {
                   raise(cpu, GP_VECTOR, 0);
                   break;
                 }
@@ -659,12 +301,12 @@ function createRunner(cpu: Cpu): Runner {
                 break;
               }
               case Op.Call: {
-                const target = (eip + insn.disp) & insn.imm2;
+                const target = (insn.eip + insn.disp) & insn.imm2;
                 if ((target ^ INT_MIN) >= codeBound) {
                   raise(cpu, GP_VECTOR, 0);
                   break;
                 }
-                push(cpu, insn.opSize, (eip + insn.len) | 0);
+                push(cpu, insn.opSize, (insn.eip + insn.len) | 0);
                 if (cpu.fault !== FAULT_NONE) break;
                 eip = target;
                 insn = NOWHERE;
@@ -698,47 +340,6 @@ function createRunner(cpu: Cpu): Runner {
                 if (cpu.fault === FAULT_NONE) gpr[insn.dst] = v;
                 break;
               }
-              case Op.Shl32: {
-                // CF ← last bit shifted out; OF ← MSB(DEST) XOR CF (count 1)
-                const count = (r8[insn.src] + insn.imm) & 31;
-                if (count !== 0) {
-                  const a = gpr[insn.dst];
-                  const r = a << count;
-                  const cf = (a >>> (32 - count)) & 1;
-                  gpr[insn.dst] = r;
-                  lazy[RESULT] = r;
-                  lazy[AUX] = (cf << 31) | ((r >>> 1) & CARRY_IN);
-                }
-                break next;
-              }
-              case Op.Shr32: {
-                // OF ← MSB(tempDEST) (count 1)
-                const count = (r8[insn.src] + insn.imm) & 31;
-                if (count !== 0) {
-                  const a = gpr[insn.dst];
-                  const r = a >>> count;
-                  const cf = (a >>> (count - 1)) & 1;
-                  gpr[insn.dst] = r;
-                  lazy[RESULT] = r;
-                  lazy[AUX] = (cf << 31) | ((cf ^ (((r ^ (r << 1)) >>> 31) & 1)) << 30);
-                }
-                break next;
-              }
-              case Op.Sar32: {
-                // OF ← 0
-                const count = (r8[insn.src] + insn.imm) & 31;
-                if (count !== 0) {
-                  const a = gpr[insn.dst];
-                  const r = a >> count;
-                  const cf = (a >> (count - 1)) & 1;
-                  gpr[insn.dst] = r;
-                  lazy[RESULT] = r;
-                  lazy[AUX] = (cf << 31) | (cf << 30);
-                }
-                break next;
-              }
-              case Op.Nop:
-                break next;
               case Op.MovzxLoad8: {
                 const v = load8(
                   cpu,
@@ -750,15 +351,12 @@ function createRunner(cpu: Cpu): Runner {
                 else r16[insn.dst] = v;
                 break;
               }
-              case Op.MovzxReg8:
-                if (insn.size === 4) gpr[insn.dst] = r8[insn.src];
-                else r16[insn.dst] = r8[insn.src];
-                break;
               case Op.Generated: {
-                cpu.eip = eip;
+                cpu.eip = insn.eip;
                 left = enterGenerated(cpu, left + 1) | 0;
                 eip = cpu.eip | 0;
-                if (cpu.fault !== FAULT_NONE) break;
+                insn = NOWHERE;
+                if (cpu.fault !== FAULT_NONE) break fault;
                 if (cpu.generatedYield !== 0) {
                   cpu.generatedYield = 0;
                   start = (start - left) | 0;
@@ -766,40 +364,148 @@ function createRunner(cpu: Cpu): Runner {
                   break run;
                 }
                 if (cpu.attention !== 0) break run;
-                insn = NOWHERE;
                 continue;
               }
+              // What usually stands behind a port access is here, too: a call of the plain loop would cost more.
+              case Op.Test8Jz: {
+                const a = r8[insn.dst & R8_MASK];
+                const b = r8[insn.src & R8_MASK] + (insn.imm | 0);
+                const r = a & b;
+                lazy[RESULT] = (r << 24) >> 24;
+                lazy[AUX] = 0;
+                const jcc = insn.next;
+                if (left <= stop || jcc.linked < 0) break next;
+                left = (left - 1) | 0;
+                insn = jcc;
+                before = jcc;
+                if ((jcc.op & 1) === 0 ? r << 24 === 0 : r << 24 !== 0) break taken;
+                break next;
+              }
+              case Op.Test16Jz: {
+                const a = r16[insn.dst & R16_MASK];
+                const b = r16[insn.src & R16_MASK] + (insn.imm | 0);
+                const r = a & b;
+                lazy[RESULT] = (r << 16) >> 16;
+                lazy[AUX] = 0;
+                const jcc = insn.next;
+                if (left <= stop || jcc.linked < 0) break next;
+                left = (left - 1) | 0;
+                insn = jcc;
+                before = jcc;
+                if ((jcc.op & 1) === 0 ? r << 16 === 0 : r << 16 !== 0) break taken;
+                break next;
+              }
+              case Op.Test32Jz: {
+                const a = gpr[insn.dst & GPR_MASK];
+                const b = (gpr[insn.src & GPR_MASK] + (insn.imm | 0)) | 0;
+                const r = a & b;
+                lazy[RESULT] = r;
+                lazy[AUX] = 0;
+                const jcc = insn.next;
+                if (left <= stop || jcc.linked < 0) break next;
+                left = (left - 1) | 0;
+                insn = jcc;
+                before = jcc;
+                if ((jcc.op & 1) === 0 ? r === 0 : r !== 0) break taken;
+                break next;
+              }
+              case Op.Dec8Jz: {
+                const d = insn.dst & R8_MASK;
+                const a = r8[d];
+                const r = (a - 1) | 0;
+                r8[d] = r;
+                lazy[RESULT] = (r << 24) >> 24;
+                lazy[AUX] = (((lazy[AUX] >> 1) & AUX_HIGH) ^ ((a & ~r & 0x80) << 23)) | (~a & r & AUX_AF);
+                const jcc = insn.next;
+                if (left <= stop || jcc.linked < 0) break next;
+                left = (left - 1) | 0;
+                insn = jcc;
+                before = jcc;
+                if ((jcc.op & 1) === 0 ? r << 24 === 0 : r << 24 !== 0) break taken;
+                break next;
+              }
+              case Op.Dec16Jz: {
+                const d = insn.dst & R16_MASK;
+                const a = r16[d];
+                const r = (a - 1) | 0;
+                r16[d] = r;
+                lazy[RESULT] = (r << 16) >> 16;
+                lazy[AUX] = (((lazy[AUX] >> 1) & AUX_HIGH) ^ ((a & ~r & 0x8000) << 15)) | (~a & r & AUX_AF);
+                const jcc = insn.next;
+                if (left <= stop || jcc.linked < 0) break next;
+                left = (left - 1) | 0;
+                insn = jcc;
+                before = jcc;
+                if ((jcc.op & 1) === 0 ? r << 16 === 0 : r << 16 !== 0) break taken;
+                break next;
+              }
+              case Op.Dec32Jz: {
+                const d = insn.dst & GPR_MASK;
+                const a = gpr[d];
+                const r = (a - 1) | 0;
+                gpr[d] = r;
+                lazy[RESULT] = r;
+                lazy[AUX] =
+                  (((lazy[AUX] >> 1) & AUX_HIGH) ^ (((a & ~r) >>> 1) & CARRY_IN)) | (~a & r & AUX_AF);
+                const jcc = insn.next;
+                if (left <= stop || jcc.linked < 0) break next;
+                left = (left - 1) | 0;
+                insn = jcc;
+                before = jcc;
+                if ((jcc.op & 1) === 0 ? r === 0 : r !== 0) break taken;
+                break next;
+              }
               case Op.PortIo: {
-                cpu.eip = eip;
-                const exit = portIoExit(cpu, insn, (shadow | (oneShot & X86_EFLAGS_TF)) === 0 ? left + 1 : 0);
+                cpu.eip = insn.eip;
+                const exit = portIoExit(cpu, insn, mayStay ? (left + 1) | 0 : 0);
                 if (exit === INLINE_IO_DONE) break next;
                 if (exit === NO_EXIT) break;
                 if (exit < NATIVE_REPEAT) {
                   const result = exit - INLINE_IO;
+                  eip = insn.eip | 0;
                   if (result >= INLINE_REPEAT) left = (left + 1 - cpu.inlineTicks) | 0;
                   else eip = (eip + insn.len) | 0;
-                  if (result === INLINE_REPEAT) {
-                    insn = NOWHERE;
-                    continue;
-                  }
+                  insn = NOWHERE;
+                  if (result === INLINE_REPEAT) continue;
                   // Nothing is left of the budget: KVM_RUN looks at what is due.
                   start = (start - left) | 0;
                   left = 0;
                   break run;
                 }
                 if (exit === NATIVE_REPEAT) {
-                  if (cpu.attention !== 0) break run;
+                  eip = insn.eip | 0;
                   insn = NOWHERE;
+                  if (cpu.attention !== 0) break run;
                   continue;
                 }
                 if (single) {
                   cpu.interruptShadow = shadow;
                   cpu.sysFlags |= oneShot & X86_EFLAGS_RF;
                 }
-                return leave(cpu, eip, start - left - 1, exit);
+                return leave(cpu, insn.eip, start - left - 1, exit);
               }
+              case Op.Jo:
+              case Op.Jno:
+              case Op.Jb:
+              case Op.Jae:
+              case Op.Je:
+              case Op.Jne:
+              case Op.Jbe:
+              case Op.Ja:
+              case Op.Js:
+              case Op.Jns:
+              case Op.Jp:
+              case Op.Jnp:
+              case Op.Jl:
+              case Op.Jge:
+              case Op.Jle:
+              case Op.Jg:
+              case Op.Jmp:
+                // Taken, and beyond the limit.
+                raise(cpu, GP_VECTOR, 0);
+                break;
               default: {
-                cpu.eip = eip;
+                cpu.eip = insn.eip;
                 cpu.budgetLeft = left - stop;
                 cpu.retired = start - left;
                 const status = COLD_TABLE[op](cpu, insn);
@@ -811,8 +517,9 @@ function createRunner(cpu: Cpu): Runner {
                       cpu.interruptShadow = shadow;
                       cpu.sysFlags |= oneShot & X86_EFLAGS_RF;
                     }
-                    return leave(cpu, eip, start - left - 1, cpu.exitReason);
+                    return leave(cpu, insn.eip, start - left - 1, cpu.exitReason);
                   }
+                  eip = insn.eip | 0;
                   insn = NOWHERE;
                   if (status === COLD_REPEAT) {
                     if (cpu.attention !== 0) break run;
@@ -823,23 +530,22 @@ function createRunner(cpu: Cpu): Runner {
                   eip = cpu.eip | 0;
                   window.len = 0;
                   codeBound = segBound[(SEG_CS << 3) | 3];
+                  state[CODE_BOUND] = codeBound;
                   if (cpu.attention !== 0) break run;
                   continue;
                 }
                 if (cpu.attention === 0) break next;
-                eip = (eip + insn.len) | 0;
+                eip = (insn.eip + insn.len) | 0;
+                insn = NOWHERE;
                 break run;
               }
             }
             if (cpu.fault !== FAULT_NONE) break fault;
           }
-          eip = (eip + insn.len) | 0;
           insn = insn.next;
           continue;
         }
-        const target = (eip + insn.disp) & insn.imm2;
-        if ((target ^ INT_MIN) < codeBound) {
-          eip = target;
+        if (insn.leads !== 0 || (((insn.eip + insn.disp) & insn.imm2) ^ INT_MIN) < codeBound) {
           insn = insn.target;
           continue;
         }
@@ -847,6 +553,8 @@ function createRunner(cpu: Cpu): Runner {
       }
 
       // A fault, in the fetch or in the instruction. It counts as a tick, so that a guest that only faults ends too.
+      eip = eipOf(insn, before, eip) | 0;
+      insn = NOWHERE;
       cpu.eip = eip;
       if (single) cpu.sysFlags |= oneShot & X86_EFLAGS_RF;
       if ((cpu.fault & FAULT_EXCEPTION) === 0) {
@@ -867,7 +575,7 @@ function createRunner(cpu: Cpu): Runner {
         return leave(cpu, eip, start - left, EXIT_REASON_TRIPLE_FAULT);
       break;
     }
-    cpu.eip = eip;
+    cpu.eip = eipOf(insn, before, eip);
     if (single) {
       // The same shadow twice in a row holds nothing back again (KVM: toggle_interruptibility).
       cpu.interruptShadow &= ~shadow;

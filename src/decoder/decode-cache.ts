@@ -7,6 +7,7 @@
  * dropped by a store to either page.
  */
 import { type Insn, NO_NEXT, NO_TARGET, NOT_LINKED } from './insn.ts';
+import { quickOp } from './quicken.ts';
 
 const PAGE_SHIFT = 12;
 const PAGE_SIZE = 1 << PAGE_SHIFT;
@@ -29,8 +30,10 @@ function noInsns(): (Insn | null)[] {
 }
 
 function unlink(insn: Insn): void {
+  if (insn.linked !== NOT_LINKED) insn.linked = quickOp(insn);
   insn.next = NO_NEXT;
   insn.target = NO_TARGET;
+  insn.leads = 0;
 }
 
 /** Stands for the instructions of a page that has none in this mode; never written. */
@@ -93,7 +96,7 @@ export class CodePage {
     if (this.insns[is32] === EMPTY) this.insns[is32] = noInsns();
     const isNew = this.insns[is32][at] === null;
     this.insns[is32][at] = insn;
-    insn.linked = insn.op;
+    insn.linked = quickOp(insn);
     if (this.wanted.size !== 0 && this.wanted.has(at * 2 + is32)) this.want(is32, at);
     return isNew;
   }
@@ -120,7 +123,7 @@ export class CodePage {
     this.heads[is32].delete(at);
     this.barren.add(at * 2 + is32);
     this.insns[is32][at] = head.insn;
-    head.insn.linked = head.insn.op;
+    head.insn.linked = quickOp(head.insn);
   }
 
   /**

@@ -37,8 +37,12 @@ export const FORM_MEM_DST = 1;
 /** The second (source) operand is memory. */
 export const FORM_MEM_SRC = 2;
 
-/** `Insn.linked`: it has to be looked up. */
+/** `Insn.linked`, all below 0: it has to be looked up. */
 export const NOT_LINKED = -1;
+/** {@link NO_NEXT}, {@link NO_TARGET} and {@link NOWHERE}: and what it is called is not known either. */
+export const LINK_NEXT = -2;
+export const LINK_TARGET = -3;
+export const LINK_NOWHERE = -4;
 
 /** What {@link Insn.next} and {@link Insn.target} are at first. */
 let unknown: Pick<Insn, 'next' | 'target'> | null = null;
@@ -88,8 +92,12 @@ export class Insn {
   code: number;
   /** Physical page that holds the tail of an instruction that crosses a page, else −1. */
   page2: number;
-  /** `op` while it may be gone to without a look-up, else {@link NOT_LINKED}. */
+  /** EIP at which it was found last; it holds for whoever comes here by {@link next} or {@link target}. */
+  eip: number;
+  /** What it is done as (quicken.ts) while it may be gone to without a look-up, else {@link NOT_LINKED}. */
   linked: number;
+  /** 1 once its jump is known to lead to within the limit, that is with {@link target}. */
+  leads: number;
   /** What comes behind it; {@link NO_NEXT} as long as that is not known. */
   next: Insn;
   /** Where its jump leads; {@link NO_TARGET} as long as that is not known. */
@@ -116,16 +124,26 @@ export class Insn {
     this.ioQual = 0;
     this.code = code;
     this.page2 = -1;
+    this.eip = 0;
+    this.leads = 0;
     this.linked = NOT_LINKED;
     this.next = unknown === null ? this : unknown.next;
     this.target = unknown === null ? this : unknown.target;
   }
 }
 
+function placeholder(linked: number): Insn {
+  const insn = new Insn(0, 1, 0);
+  insn.linked = linked;
+  return insn;
+}
+
 /** Stands for no instruction: never linked. */
-export const NOWHERE: Insn = new Insn(0, 1, 0);
+export const NOWHERE: Insn = placeholder(LINK_NOWHERE);
 /** The same, where {@link Insn.next} is to be learned. */
-export const NO_NEXT: Insn = new Insn(0, 1, 0);
+export const NO_NEXT: Insn = placeholder(LINK_NEXT);
 /** The same, where {@link Insn.target} is to be learned. */
-export const NO_TARGET: Insn = new Insn(0, 1, 0);
+export const NO_TARGET: Insn = placeholder(LINK_TARGET);
 unknown = { next: NO_NEXT, target: NO_TARGET };
+NOWHERE.next = NO_NEXT;
+NOWHERE.target = NO_TARGET;
