@@ -47,6 +47,8 @@ export class KvmIoBus {
   /** Accesses whose first range is known: address and length as one number, and that index. */
   readonly memoKey = new Float64Array(MEMO_SLOTS).fill(-1);
   readonly memoFirst = new Int16Array(MEMO_SLOTS);
+  /** Whether the memo may hold anything: emptying it costs more than many a guest's whole business with the bus. */
+  hasMemo = false;
   /** Counts registrations, and changes of who answers behind the bus: what was found out holds while it stays the same. */
   generation = 0;
   /** Plain or traced. */
@@ -102,6 +104,7 @@ export function kvmIoBusGetFirstDev(bus: KvmIoBus, addr: number, len: number): n
   const key = addr * MEMO_LEN_RANGE + len;
   if (bus.memoKey[slot] === key) return bus.memoFirst[slot];
   const first = searchFirstDev(bus, addr, len);
+  bus.hasMemo = true;
   bus.memoKey[slot] = key;
   bus.memoFirst[slot] = first;
   return first;
@@ -225,6 +228,13 @@ export function kvmIoBusWriteCookie(
   return fn.__kvmIoBusWrite(bus, addr, len, value);
 }
 
+/** What was found out about the bus does not hold any more. */
+function busHasChanged(bus: KvmIoBus): void {
+  if (bus.hasMemo) bus.memoKey.fill(-1);
+  bus.hasMemo = false;
+  bus.generation++;
+}
+
 /**
  * Adds a range before the first one that it does not come after. Of two ranges with the same start the shorter comes
  * first, but one of length 0 comes last. Overlaps are not refused.
@@ -250,8 +260,7 @@ export function kvmIoBusRegisterDev(bus: KvmIoBus, addr: number, len: number, de
   bus.len = lens;
   bus.devices = bus.devices.toSpliced(at, 0, dev);
   bus.dev_count = count + 1;
-  bus.memoKey.fill(-1);
-  bus.generation++;
+  busHasChanged(bus);
   return 0;
 }
 
@@ -268,8 +277,7 @@ export function kvmIoBusUnregisterDev(bus: KvmIoBus, dev: IoDevice): number {
   bus.len = bus.len.filter((_, i) => i !== at);
   bus.devices = bus.devices.toSpliced(at, 1);
   bus.dev_count--;
-  bus.memoKey.fill(-1);
-  bus.generation++;
+  busHasChanged(bus);
   return 0;
 }
 

@@ -101,10 +101,15 @@ function readInPage(cpu: Cpu, page: number, at: number, size: number): number {
     raiseEptViolation(cpu, pa, EPT_READ);
     return 0;
   }
-  const pa = (page << PAGE_SHIFT) | at;
+  const pa = ((page << PAGE_SHIFT) | at) >>> 0;
+  const { mem } = cpu;
+  if ((flagsOf(cpu, page) & PAGE_READ_SLOW) === 0) {
+    if (size === 4) return mem.view.getUint32(pa, true);
+    if (size === 2) return mem.view.getUint16(pa, true);
+  }
   let value = 0;
-  for (let i = 0; i < size; i++) value += cpu.mem.readByte(pa + i) * 2 ** (8 * i);
-  return value;
+  for (let i = 0; i < size; i++) value |= mem.readByte(pa + i) << (8 * i);
+  return value >>> 0;
 }
 
 /** Whether a store to the page leaves as MMIO. */
@@ -143,7 +148,7 @@ function readThrough(cpu: Cpu, tlb: Tlb, linear: number, size: number): number {
   const page2 = translate(cpu, tlb, (linear + inPage) | 0, ACCESS_READ);
   if (page2 < 0) return 0;
   const low = readInPage(cpu, page, at, inPage);
-  return low + readInPage(cpu, page2, 0, size - inPage) * 2 ** (8 * inPage);
+  return (low | (readInPage(cpu, page2, 0, size - inPage) << (8 * inPage))) >>> 0;
 }
 
 /** The pages that {@link translateStore} found. */

@@ -67,6 +67,8 @@ export class Tlb {
   /** Linear pages that were filled since the last flush; a page that was forgotten in between may be there twice. */
   readonly #filled = new Int32Array(MAX_FILLED);
   #count = 0;
+  /** Whether an entry since the last flush leads to another page than its own: not without paging, nor with an identity map. */
+  #leadsElsewhere = false;
   /** 1 for each span of 4 MiB in which a large page was entered. */
   readonly #hasLarge = new Uint8Array(PAGES / SPAN_PAGES);
 
@@ -81,6 +83,7 @@ export class Tlb {
       this.#filled[this.#count++] = page;
     }
     this.entries[page] = ((physicalPage - page) << PAGE_SHIFT) | TLB_VALID | flags;
+    if (physicalPage !== page) this.#leadsElsewhere = true;
     if ((flags & TLB_LARGE) !== 0) this.#hasLarge[page >> SPAN_SHIFT] = 1;
   }
 
@@ -94,7 +97,9 @@ export class Tlb {
       else entries[page] = 0;
     }
     this.#count = kept;
-    if (kept === 0) this.#hasLarge.fill(0);
+    if (kept !== 0) return;
+    this.#leadsElsewhere = false;
+    this.#hasLarge.fill(0);
   }
 
   /** Forgets the page of a linear address, whatever its size. */
@@ -112,6 +117,10 @@ export class Tlb {
       return;
     }
     const { entries } = this;
+    if (!this.#leadsElsewhere) {
+      for (let page = first; page < first + count; page++) entries[page] = 0;
+      return;
+    }
     for (let i = 0; i < this.#count; i++) {
       const page = this.#filled[i];
       const t = entries[page];

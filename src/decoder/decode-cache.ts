@@ -13,6 +13,7 @@ const PAGE_SHIFT = 12;
 const PAGE_SIZE = 1 << PAGE_SHIFT;
 const PAGE_MASK = PAGE_SIZE - 1;
 const LINE_SHIFT = 6;
+const LINES = PAGE_SIZE >> LINE_SHIFT;
 const MAX_INSN_LEN = 15;
 
 /** A page that is entered under other windows so often is not linked any more. */
@@ -144,8 +145,20 @@ export class CodePage {
 
   #unlink(): void {
     for (const is32 of [0, 1] as const) {
-      for (const insn of this.insns[is32]) if (insn !== null) unlink(insn);
+      this.#unlinkAll(this.insns[is32]);
       for (const { insn } of this.heads[is32].values()) unlink(insn);
+    }
+  }
+
+  /** Looks only where there is code. */
+  #unlinkAll(insns: readonly (Insn | null)[]): void {
+    if (insns === EMPTY) return;
+    for (let line = 0; line < LINES; line++) {
+      if ((this.lines[line >> 5] & (1 << (line & 31))) === 0) continue;
+      for (let at = line << LINE_SHIFT; at < (line + 1) << LINE_SHIFT; at++) {
+        const insn = insns[at];
+        if (insn !== null) unlink(insn);
+      }
     }
   }
 
@@ -247,8 +260,8 @@ export class DecodeCache {
     for (let i = from; i <= to; i++) hit |= own.covered[i];
     if (hit === 0) return;
     if (own.generated.length !== 0) own.kill(from, to);
-    own.barren.clear();
-    own.wanted.clear();
+    if (own.barren.size !== 0) own.barren.clear();
+    if (own.wanted.size !== 0) own.wanted.clear();
     const first = Math.max(0, from - MAX_INSN_LEN + 1);
     for (let d = 0; d < 2; d++) {
       const insns = own.insns[d as 0 | 1];

@@ -146,7 +146,7 @@ function prepareExit(
   pio.size = size;
   // Userspace that does not answer leaves zeros.
   if (isIn) run.pioData.fill(0, 0, size * count);
-  else run.pioData.set(data.subarray(0, size * count));
+  else for (let i = 0; i < size * count; i++) run.pioData[i] = data[i];
   run.exit_reason = KVM_EXIT_IO;
   run.io.direction = isIn ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT;
   run.io.size = size;

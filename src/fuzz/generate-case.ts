@@ -32,6 +32,7 @@ const DX_OPCODES = [0xec, 0xed, 0xee, 0xef] as const;
 const IMMEDIATE_OPCODES = [0xe4, 0xe5, 0xe6, 0xe7] as const;
 /** KVM treats OUT to this port unlike the others. */
 const QUIRK_PORT = 0x7e;
+const NO_PAGING = { paging: null, alias: null, segments: null };
 
 /** What the cases of a family share. */
 type Family = Omit<StringIoCase, 'registers' | 'portSeed'> & {
@@ -110,32 +111,34 @@ function generateFamily(random: Prng): Family {
   const mode = modeOf(random);
   const kind = random.below(8);
   const ports = portsOf(code, port);
-  const family = {
-    mode,
-    cpl: privilege(random, mode),
-    tss: tss(random, ports),
-    path: random.oneIn(2) ? ('fast' as const) : ('forced' as const),
-    userspace: kind < 2 ? ('bus' as const) : kind === 2 ? ('move' as const) : ('exit' as const),
-    code,
-    devices: devices(random, ports),
-    segments: {
-      cs: { selector: random.below(0x1_0000), limit: 0xffff, access: 'rw' as const },
-      ds: segment(random, mode),
-      es: segment(random, mode),
-      fs: segment(random, mode),
-      gs: segment(random, mode),
-      ss: { selector: random.below(0x1_0000), limit: 0xffff, access: 'rw' as const },
-    },
-    // Now and then the code runs into the end of its segment.
-    eip: random.oneIn(16) ? 0xfff0 + random.below(16) : random.below(0xff00),
-    port,
-    // Somewhere in the code (E)CX may be ECX.
-    isAddr32: code.some((bytes) => bytes.includes(ADDRESS_SIZE) !== (mode === 'prot32')),
-  };
+  const cpl = privilege(random, mode);
+  const caseTss = tss(random, ports);
+  const path = random.oneIn(2) ? ('fast' as const) : ('forced' as const);
+  const userspace = kind < 2 ? ('bus' as const) : kind === 2 ? ('move' as const) : ('exit' as const);
+  const wired = devices(random, ports);
+  const plain = segments(random, mode);
+  // Now and then the code runs into the end of its segment.
+  const eip = random.oneIn(16) ? 0xfff0 + random.below(16) : random.below(0xff00);
+  // Somewhere in the code (E)CX may be ECX.
+  const isAddr32 = code.some((bytes) => bytes.includes(ADDRESS_SIZE) !== (mode === 'prot32'));
   // Two of three where paging is possible: a fifth of all.
-  if (mode === 'real' || random.oneIn(3)) return { ...family, paging: null, alias: null };
-  const { paging, alias, segments } = generatePaging(random, family.segments, family.eip, mode === 'v86');
-  return { ...family, paging, segments, alias: family.isAddr32 ? alias : null };
+  const isPaged = mode !== 'real' && !random.oneIn(3);
+  const paged = isPaged ? generatePaging(random, plain, eip, mode === 'v86') : NO_PAGING;
+  return {
+    mode,
+    cpl,
+    tss: caseTss,
+    paging: paged.paging,
+    path,
+    userspace,
+    code,
+    devices: wired,
+    segments: paged.segments ?? plain,
+    eip,
+    port,
+    isAddr32,
+    alias: isAddr32 ? paged.alias : null,
+  };
 }
 
 function privilege(random: Prng, mode: CaseMode): 0 | 3 {
@@ -218,6 +221,17 @@ function offset(random: Prng): number {
     default:
       return random.below(0x1_0000);
   }
+}
+
+function segments(random: Prng, mode: CaseMode): StringIoCase['segments'] {
+  return {
+    cs: { selector: random.below(0x1_0000), limit: 0xffff, access: 'rw' },
+    ds: segment(random, mode),
+    es: segment(random, mode),
+    fs: segment(random, mode),
+    gs: segment(random, mode),
+    ss: { selector: random.below(0x1_0000), limit: 0xffff, access: 'rw' },
+  };
 }
 
 function segment(random: Prng, mode: CaseMode): CaseSegment {

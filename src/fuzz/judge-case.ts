@@ -4,11 +4,16 @@
  */
 import type { AccessLog } from './access-log.ts';
 import { caseBytes, endOfCode } from './case-memory.ts';
-import { type PagingRegisters, pagingRegisters } from './case-paging.ts';
+import { pagingRegisters } from './case-paging.ts';
 import type { StringIoWitness } from './oracle/string-io-witness.ts';
 import { PortWorld } from './port-world.ts';
 import { ReferenceModel } from './reference-model.ts';
-import type { ReferenceSegment, ReferenceState } from './reference-state.ts';
+import {
+  NO_SETUP,
+  type ReferenceSegment,
+  type ReferenceSetup,
+  type ReferenceState,
+} from './reference-state.ts';
 import {
   CASE_REGISTERS,
   CASE_SEGMENTS,
@@ -91,6 +96,19 @@ function modelSegments({ segments, mode }: StringIoCase): ModelSegments {
   };
 }
 
+/** What else the model's run of a case depends on, for all cases of a family. */
+function modelSetup(test: StringIoCase): ReferenceSetup {
+  const { mode, cpl, tss, path, userspace, paging } = test;
+  return {
+    mode,
+    cpl,
+    tssLimit: tss.limit,
+    isForced: path === 'forced',
+    moveTo: userspace === 'move' ? endOfCode(test) : -1,
+    paging: paging === null ? null : pagingRegisters(paging),
+  };
+}
+
 /** Judges cases, one after the other. */
 export interface CaseJudge {
   /** A host's KVM that is asked too, or null. */
@@ -112,7 +130,7 @@ export class StringIoJudge implements CaseJudge {
   /** The last case that was set up. Cases of a family share their bytes. */
   #last: StringIoCase | null = null;
   #segments: ModelSegments;
-  #paging: PagingRegisters | null = null;
+  #setup: ReferenceSetup = NO_SETUP;
   #isMemoryEqual = false;
 
   readonly witness: StringIoWitness | null;
@@ -155,7 +173,7 @@ export class StringIoJudge implements CaseJudge {
       witness?.setUp(this.#memory.model.bytes);
       this.#last = test;
       this.#segments = modelSegments(test);
-      this.#paging = test.paging === null ? null : pagingRegisters(test.paging);
+      this.#setup = modelSetup(test);
     }
     if (registersProblem(test) !== null) return NOT_JUDGED;
     this.#isMemoryEqual = false;
@@ -199,7 +217,6 @@ export class StringIoJudge implements CaseJudge {
   }
 
   #loadModel(test: StringIoCase): void {
-    const { mode, tss, cpl } = test;
     const { state } = this.#model;
     copyRegisters(test.registers, state);
     const segments = this.#segments;
@@ -209,15 +226,7 @@ export class StringIoJudge implements CaseJudge {
     state.fs = segments.fs;
     state.gs = segments.gs;
     state.ss = segments.ss;
-    const moveTo = test.userspace === 'move' ? endOfCode(test) : -1;
-    this.#model.begin({
-      mode,
-      cpl,
-      tssLimit: tss.limit,
-      isForced: test.path === 'forced',
-      moveTo,
-      paging: this.#paging,
-    });
+    this.#model.begin(this.#setup);
   }
 
   /** Everything but memory. */

@@ -14,6 +14,9 @@ import type { CaseDevice, StringIoCase } from './string-io-case.ts';
 const FLAKY_PERIOD = 3;
 /** Devices that decline nothing. */
 const TAKES_ALL: readonly string[] = ['answer', 'silent'];
+/** Streams of a case's seed. */
+const KERNEL_ANSWERS = 1;
+const USER_ANSWERS = 2;
 const NO_DEVICES: readonly CaseDevice[] = [];
 
 /** A device of a case, wired. */
@@ -57,8 +60,12 @@ export class PortWorld implements ReferencePorts, UserspaceBus {
   elements = 0;
   #devices = NO_DEVICES;
   #isPerElement = false;
-  readonly #kernelAnswers = new Prng(0, 1);
-  readonly #userAnswers = new Prng(0, 2);
+  #seed = 0;
+  readonly #kernelAnswers = new Prng(0, KERNEL_ANSWERS);
+  readonly #userAnswers = new Prng(0, USER_ANSWERS);
+  /** Whether the answers are those of the case: most cases need none, or one of the two. */
+  #hasKernelAnswers = false;
+  #hasUserAnswers = false;
   /** Accesses that a device was asked about, answered or not. */
   #asked = 0;
   readonly #element = new Uint8Array(4);
@@ -71,8 +78,9 @@ export class PortWorld implements ReferencePorts, UserspaceBus {
     this.elements = 0;
     this.#devices = test.devices;
     this.#isPerElement = test.userspace === 'bus';
-    this.#kernelAnswers.reseed(test.portSeed, 1);
-    this.#userAnswers.reseed(test.portSeed, 2);
+    this.#seed = test.portSeed;
+    this.#hasKernelAnswers = false;
+    this.#hasUserAnswers = false;
     this.#asked = 0;
   }
 
@@ -89,6 +97,8 @@ export class PortWorld implements ReferencePorts, UserspaceBus {
   userRead(port: number, size: number, count: number, data: Uint8Array): void {
     const bytes = size * count;
     this.elements += count;
+    if (!this.#hasUserAnswers) this.#userAnswers.reseed(this.#seed, USER_ANSWERS);
+    this.#hasUserAnswers = true;
     for (let i = 0; i < bytes; i++) data[i] = this.#userAnswers.next() >>> 24;
     if (!this.#isPerElement || count === 1) {
       this.userspace++;
@@ -150,6 +160,8 @@ export class PortWorld implements ReferencePorts, UserspaceBus {
   /** A device of the case is asked: its value, IO_NOT_HANDLED or IO_NOTHING_STORED. */
   deviceRead(device: CaseDevice, port: number, size: number): number {
     if (this.#declines(device)) return IO_NOT_HANDLED;
+    if (!this.#hasKernelAnswers) this.#kernelAnswers.reseed(this.#seed, KERNEL_ANSWERS);
+    this.#hasKernelAnswers = true;
     const answer = this.#kernelAnswers.next();
     const value = size === 4 ? answer : answer & (size === 2 ? 0xffff : 0xff);
     this.kernel++;

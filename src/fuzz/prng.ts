@@ -4,6 +4,8 @@
  */
 
 const TWO_TO_MINUS_32 = 2 ** -32;
+/** Numbers thrown away: by then all state depends on all of the seed. */
+const WARM_UP = 12;
 
 /** A seeded stream of 32-bit numbers. */
 export class Prng {
@@ -19,11 +21,20 @@ export class Prng {
 
   /** Starts over, as a new stream would. */
   reseed(seed: number, stream: number): void {
-    this.#a = seed | 0;
-    this.#b = stream | 0;
-    this.#c = 0x9e3779b9 | 0;
-    this.#counter = 1;
-    for (let i = 0; i < 12; i++) this.next();
+    let a = seed | 0;
+    let b = stream | 0;
+    let c = 0x9e3779b9 | 0;
+    // As next() does it, without going through memory.
+    for (let counter = 1; counter <= WARM_UP; counter++) {
+      const sum = (a + b + counter) | 0;
+      a = b ^ (b >>> 9);
+      b = (c + (c << 3)) | 0;
+      c = (((c << 21) | (c >>> 11)) + sum) | 0;
+    }
+    this.#a = a;
+    this.#b = b;
+    this.#c = c;
+    this.#counter = WARM_UP + 1;
   }
 
   /** 0 … 2^32−1. */

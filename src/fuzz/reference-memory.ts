@@ -43,9 +43,9 @@ export class ReferenceMemory {
       const physical = this.#translate(this.#paging, linear + i, false, isUser);
       if (physical < 0) return -1;
       const inPage = Math.min(size - i, PAGE - (physical % PAGE));
-      for (let j = 0; j < inPage; j++, i++) value += (this.ram.bytes[physical + j] ?? 0) * 2 ** (8 * i);
+      for (let j = 0; j < inPage; j++, i++) value |= (this.ram.bytes[physical + j] ?? 0) << (8 * i);
     }
-    return value;
+    return value >>> 0;
   }
 
   /** @returns false for a page fault. */

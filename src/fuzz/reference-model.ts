@@ -19,6 +19,9 @@ import type { UndoRam } from './undo-ram.ts';
 /** How a run of the model ended. `not-modelled`: the case says nothing about the emulator. */
 export type ReferenceEnd = 'hlt' | 'not-modelled' | 'limit';
 
+/** What stands at EIP. */
+type Fetched = ReferenceInsn | typeof FETCH_FAULT | typeof NOT_MODELLED;
+
 const DF = 0x400;
 /** A segment with this limit has no end to check. */
 const U32 = 0xffff_ffff;
@@ -44,10 +47,13 @@ export class ReferenceModel {
   /** Elements that INS and OUTS have moved; more than were asked for where a device went away in the middle of a batch. */
   moved = 0;
   /** The instruction at EIP, while nothing is stored and EIP stays. */
-  #insn: ReferenceInsn | typeof FETCH_FAULT | typeof NOT_MODELLED = NOT_MODELLED;
+  #insn: Fetched = NOT_MODELLED;
   #insnEip = -1;
   #insnStores = 0;
   #isFetchPageFault = false;
+  #setup: ReferenceSetup | null = null;
+  /** By EIP: what the code held before anything was stored. Runs with one setup share it. */
+  readonly #firstInsns = new Map<number, Fetched>();
   readonly #byteAt: (i: number) => number;
 
   constructor(ram: UndoRam, ports: ReferencePorts) {
@@ -63,8 +69,14 @@ export class ReferenceModel {
     };
   }
 
-  /** Starts over. The caller fills the registers and segments of {@link state}. */
+  /**
+   * Starts over. The caller fills the registers and segments of {@link state}.
+   *
+   * @param setup the very object of the run before says that RAM and segments are as they were then: code is not read anew.
+   */
   begin(setup: ReferenceSetup): void {
+    if (setup !== this.#setup) this.#firstInsns.clear();
+    this.#setup = setup;
     this.state.mode = setup.mode;
     this.state.cpl = setup.cpl;
     this.state.cr2 = 0;
@@ -73,7 +85,7 @@ export class ReferenceModel {
     this.#moveTo = setup.moveTo;
     this.#memory.begin(setup.paging);
     this.#ahead.begin();
-    if (this.vectors.length !== 0) this.vectors.length = 0;
+    while (this.vectors.length !== 0) this.vectors.pop();
     this.moved = 0;
     this.#insnEip = -1;
   }
@@ -99,15 +111,26 @@ export class ReferenceModel {
     return 'limit';
   }
 
-  #fetch(): ReferenceInsn | typeof FETCH_FAULT | typeof NOT_MODELLED {
+  #fetch(): Fetched {
     const { eip } = this.state;
-    if (this.#insnEip !== eip || this.#insnStores !== this.#memory.ram.count) {
-      this.#isFetchPageFault = false;
-      this.#insn = decodeReference(this.#byteAt, this.state.mode === 'prot32');
-      this.#insnEip = eip;
-      this.#insnStores = this.#memory.ram.count;
+    const stores = this.#memory.ram.count;
+    if (this.#insnEip === eip && this.#insnStores === stores) return this.#insn;
+    // With paging a fetch leaves accessed flags.
+    const isFirst = stores === 0 && this.vectors.length === 0 && !this.#memory.isPaged;
+    let insn = isFirst ? this.#firstInsns.get(eip) : undefined;
+    if (insn === undefined) {
+      insn = this.#decode();
+      if (isFirst) this.#firstInsns.set(eip, insn);
     }
-    return this.#insn;
+    this.#insn = insn;
+    this.#insnEip = eip;
+    this.#insnStores = this.#memory.ram.count;
+    return insn;
+  }
+
+  #decode(): Fetched {
+    this.#isFetchPageFault = false;
+    return decodeReference(this.#byteAt, this.state.mode === 'prot32');
   }
 
   #fetchFault(): number {

@@ -14,7 +14,7 @@ export interface ReferencePorts {
   kernelRead(port: number, size: number): number;
   /** @returns whether a device in the kernel took it. */
   kernelWrite(port: number, size: number, value: number): boolean;
-  /** KVM_EXIT_IO for reading: userspace fills `data` (size · count bytes, zeroed before). */
+  /** KVM_EXIT_IO for reading: userspace fills the first size · count bytes of `data` (zeroed before). */
   userRead(port: number, size: number, count: number, data: Uint8Array): void;
   /** KVM_EXIT_IO for writing. */
   userWrite(port: number, size: number, count: number, data: Uint8Array): void;
@@ -37,7 +37,7 @@ export class ReferenceReadAhead {
 
   /** A new vCPU. */
   begin(): void {
-    this.bytes.fill(0, 0, this.#used);
+    if (this.#used !== 0) this.bytes.fill(0, 0, this.#used);
     this.#used = 0;
   }
 
@@ -61,9 +61,9 @@ export class ReferenceReadAhead {
         numberToBytes(value, this.bytes, i * size, size);
         continue;
       }
-      const rest = this.bytes.subarray(i * size, length).fill(0);
+      this.bytes.fill(0, i * size, length);
       // Nobody took the first element: the whole batch is userspace's. A later one: the device went away, zeros.
-      if (i === 0) this.#ports.userRead(port, size, count, rest);
+      if (i === 0) this.#ports.userRead(port, size, count, this.bytes);
       return i === 0;
     }
     return false;

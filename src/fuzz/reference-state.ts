@@ -49,6 +49,16 @@ export interface ReferenceSetup {
   readonly paging: ReferencePaging | null;
 }
 
+/** Real mode, and nothing out of the ordinary. */
+export const NO_SETUP: ReferenceSetup = {
+  mode: 'real',
+  cpl: 0,
+  tssLimit: 0,
+  isForced: false,
+  moveTo: -1,
+  paging: null,
+};
+
 /** After power-on, all segments from 0. */
 export function powerOnState(): ReferenceState {
   const segment = (): ReferenceSegment => ({ selector: 0, base: 0, limit: 0xffff, access: 'rw' });

@@ -66,7 +66,7 @@ export class ReferenceWalk {
         return this.#fail(access | ERROR_PROTECTION | ERROR_RESERVED);
       if (!isAllowed(paging, upper, isWrite, isUser)) return this.#fail(access | ERROR_PROTECTION);
       this.#mark(directoryAt, upper, isWrite ? ACCESSED | DIRTY : ACCESSED);
-      const inside = linear & (2 ** shift - 1);
+      const inside = linear & ((1 << shift) - 1);
       // Bits 16:13 of an entry for 4 MiB are address bits 35:32.
       const high = isPae ? 0 : (upper >>> 13) & 0xf;
       return high * FOUR_GIB + (((upper >>> shift) << shift) >>> 0) + inside;

@@ -10,7 +10,7 @@ import type { BlockWitness } from '../jit/block-witness.ts';
 import { EVERY_INSTRUCTION } from '../jit/every-instruction.ts';
 import { Kvm } from '../kvm/kvm.ts';
 import { orThrow } from '../kvm/or-throw.ts';
-import { getRegs, setRegs } from '../kvm/regs.ts';
+import { getRegs, readRegs, setRegs, setSregs } from '../kvm/regs.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { Vm } from '../kvm/vm.ts';
 import {
@@ -40,7 +40,7 @@ const WORDS = 4;
 /** What `StringIoMachine.tally` counts. */
 export const TALLY_NAMES = ['ticks', 'exits', 'I/O exits', 'exits to userspace', 'emulations'] as const;
 
-/** How a case ended, and the registers then. */
+/** How a case ended, and the registers then: the machine's own, good until the next case ends. */
 export interface MachineEnd {
   /** `HLT`, or what came instead of it. */
   readonly end: string;
@@ -59,6 +59,7 @@ export class StringIoMachine {
   #last: StringIoCase | null = null;
   readonly #segments = new Float64Array(CASE_SEGMENTS.length * WORDS);
   readonly #selectors = [0, 0, 0, 0, 0, 0];
+  readonly #registers: KvmRegs;
   readonly engine: StringIoEngine;
   /** Of the last case, by position in {@link TALLY_NAMES}. */
   readonly tally = new Float64Array(TALLY_NAMES.length);
@@ -73,6 +74,7 @@ export class StringIoMachine {
     this.vm = orThrow(new Kvm().createVm({ jit }), 'KVM_CREATE_VM');
     this.vm.setUserMemoryRegion({ slot: 0, flags: 0, guest_phys_addr: 0, memory_size: MACHINE_RAM_BYTES });
     this.vcpu = orThrow(this.vm.createVcpu(0), 'KVM_CREATE_VCPU');
+    this.#registers = getRegs(this.vcpu.cpu);
     fillCaseMemory(this.vm.memory.ram);
   }
 
@@ -128,20 +130,21 @@ export class StringIoMachine {
     for (let i = 0; i < CASE_SEGMENTS.length; i++) this.#selectors[i] = segSelector[SEGMENT_NUMBERS[i]];
     const other =
       result === 0 ? (KVM_EXIT_NAMES[run.exit_reason] ?? String(run.exit_reason)) : `errno ${result}`;
-    const registers = getRegs(vcpu.cpu);
+    const registers = this.#registers;
+    readRegs(vcpu.cpu, registers);
     return { end: isHalt ? 'HLT' : other, registers, cr2: vcpu.cpu.cr2 >>> 0, selectors: this.#selectors };
   }
 
-  /** Adds `sign` times what stands on the counters: −1 before a case, 1 behind it. */
+  /** Begins with what stands on the counters (`sign` −1, before a case), or takes that from what stands there now (1, behind it). */
   #count(sign: 1 | -1): void {
     const { tally } = this;
     const { stat, kvm } = this.vcpu;
-    if (sign < 0) tally.fill(0);
-    tally[0] += sign * kvm.clock.ticks;
-    tally[1] += sign * stat.exits;
-    tally[2] += sign * stat.io_exits;
-    tally[3] += sign * stat.userspace_io_exits;
-    tally[4] += sign * stat.insn_emulation;
+    const before = sign < 0 ? 0 : 1;
+    tally[0] = before * tally[0] + sign * kvm.clock.ticks;
+    tally[1] = before * tally[1] + sign * stat.exits;
+    tally[2] = before * tally[2] + sign * stat.io_exits;
+    tally[3] = before * tally[3] + sign * stat.userspace_io_exits;
+    tally[4] = before * tally[4] + sign * stat.insn_emulation;
   }
 
   /** Userspace goes on behind the code. A REP that was under way has left RF set: a new place has none. */
@@ -159,10 +162,15 @@ export class StringIoMachine {
     vcpu.forceEmulation = test.path === 'forced' ? 1 : 0;
     const sregs = vcpu.getSregs();
     setCaseSregs(sregs, test);
-    vcpu.setSregs(sregs);
+    // KVM_SET_SREGS without its look at the structure, as with KVM_SET_REGS.
+    setSregs(vcpu.cpu, sregs);
     const { segSelector, segBase, segLimit, segAttr } = vcpu.cpu;
-    for (const [i, seg] of SEGMENT_NUMBERS.entries()) {
-      this.#segments.set([segSelector[seg], segBase[seg], segLimit[seg], segAttr[seg]], i * WORDS);
+    const saved = this.#segments;
+    for (let seg = 0; seg < CASE_SEGMENTS.length; seg++) {
+      saved[seg * WORDS] = segSelector[seg];
+      saved[seg * WORDS + 1] = segBase[seg];
+      saved[seg * WORDS + 2] = segLimit[seg];
+      saved[seg * WORDS + 3] = segAttr[seg];
     }
   }
 
@@ -170,9 +178,8 @@ export class StringIoMachine {
   #restoreSegments(): void {
     const { cpu } = this.vcpu;
     const saved = this.#segments;
-    for (let i = 0; i < SEGMENT_NUMBERS.length; i++) {
-      const seg = SEGMENT_NUMBERS[i];
-      const at = i * WORDS;
+    for (let seg = 0; seg < CASE_SEGMENTS.length; seg++) {
+      const at = seg * WORDS;
       const isSame =
         cpu.segSelector[seg] === saved[at] &&
         cpu.segBase[seg] === saved[at + 1] &&

@@ -2,6 +2,7 @@
  * Guest RAM and the reference model's RAM, side by side: set up alike, compared after a case, and put back, touching
  * only what was written.
  */
+import { setDirtyLogging } from '../cpu/dirty-log.ts';
 import { type GuestMemory, PAGE_CLEAN, PAGE_HAS_CODE, PAGE_SHIFT, PAGE_SIZE } from '../cpu/memory.ts';
 import { UndoRam } from './undo-ram.ts';
 
@@ -12,8 +13,9 @@ export interface MemoryDifference {
   readonly got: number;
 }
 
-/** The page flags of four clean pages as one number. */
-const FOUR_CLEAN = PAGE_CLEAN * 0x0101_0101;
+/** Pages in a word of a dirty log. */
+const LOG_SHIFT = 5;
+const LOG_MASK = 31;
 
 /** See the opening comment. */
 export class TwinMemory {
@@ -22,12 +24,13 @@ export class TwinMemory {
   readonly #guest: GuestMemory;
   readonly #ram: Buffer;
   readonly #modelBuffer: Buffer;
-  readonly #pages: number;
-  /** The guest's page flags, four in a word. */
-  readonly #flags: Uint32Array;
+  /** The guest's dirty log, which a case adds the model's pages to: a bit a page. */
+  readonly #log: Int32Array;
   /** What the setup has replaced: address, byte… */
   #setup: number[] = [];
-  readonly #dirty: number[] = [];
+  /** Pages that either side wrote, each once. */
+  readonly #dirty: Int32Array;
+  #dirtyCount = 0;
 
   /** Both sides start from what the guest's RAM holds now. */
   constructor(guest: GuestMemory) {
@@ -36,13 +39,11 @@ export class TwinMemory {
     this.model = new UndoRam(ram.slice());
     this.#ram = Buffer.from(ram.buffer, ram.byteOffset, ram.length);
     this.#modelBuffer = Buffer.from(this.model.bytes.buffer);
-    this.#pages = ram.length >>> PAGE_SHIFT;
-    this.#flags = new Uint32Array(
-      guest.pageFlags.buffer,
-      guest.pageFlags.byteOffset,
-      (this.#pages + 3) >>> 2,
-    );
-    guest.restrict(0, this.#pages, PAGE_CLEAN);
+    this.#dirty = new Int32Array(ram.length >>> PAGE_SHIFT);
+    const [slot] = guest.slots;
+    setDirtyLogging(guest, slot, true);
+    const bits = slot.dirtyBitmap ?? new Uint8Array(0);
+    this.#log = new Int32Array(bits.buffer, bits.byteOffset, bits.length >> 2);
   }
 
   /** Puts bytes (address, byte, address, byte…) into both sides, in place of those of the setup before. */
@@ -59,8 +60,8 @@ export class TwinMemory {
   /** The first difference in any page that either side wrote, or null. */
   compare(): MemoryDifference | null {
     this.#findDirty();
-    for (const page of this.#dirty) {
-      const start = page << PAGE_SHIFT;
+    for (let i = 0; i < this.#dirtyCount; i++) {
+      const start = this.#dirty[i] << PAGE_SHIFT;
       const end = start + PAGE_SIZE;
       if (this.#ram.compare(this.#modelBuffer, start, end, start, end) === 0) continue;
       for (let addr = start; addr < end; addr++) {
@@ -73,17 +74,38 @@ export class TwinMemory {
 
   /** Takes back what both sides stored. `areEqual`: they were compared and hold the same. */
   restore(areEqual: boolean): void {
-    const { model } = this;
-    if (areEqual && this.#dirty.length === 0 && model.count === 0) return;
     if (!areEqual) this.#findDirty();
-    const count = model.count;
+    const pages = this.#dirtyCount;
+    if (pages === 0) return;
+    const { model } = this;
+    const stores = model.count;
     model.undo();
     // Where both sides were the same, what the model stored is all that anybody stored.
-    if (areEqual)
-      for (let i = 0; i < count; i++) this.#pokeGuest(model.address(i), model.bytes[model.address(i)]);
-    else for (const page of this.#dirty) this.#copyPage(page);
-    for (const page of this.#dirty) this.#guest.restrict(page, 1, PAGE_CLEAN);
-    this.#dirty.length = 0;
+    if (areEqual) for (let i = 0; i < stores; ) i = this.#copyRun(i, stores);
+    for (let i = 0; i < pages; i++) {
+      const page = this.#dirty[i];
+      if (!areEqual) this.#copyPage(page);
+      this.#guest.restrict(page, 1, PAGE_CLEAN);
+      this.#log[page >>> LOG_SHIFT] = 0;
+    }
+    this.#dirtyCount = 0;
+  }
+
+  /** Puts back what the model's stores from number `first` on have replaced, as far as their addresses follow one another. */
+  #copyRun(first: number, stores: number): number {
+    const { model } = this;
+    const start = model.address(first);
+    let i = first;
+    let end = start;
+    do {
+      this.#ram[end] = model.bytes[end];
+      i++;
+      end++;
+    } while (i < stores && model.address(i) === end);
+    const { pageFlags, code } = this.#guest;
+    const flags = pageFlags[start >>> PAGE_SHIFT] | pageFlags[(end - 1) >>> PAGE_SHIFT];
+    if ((flags & PAGE_HAS_CODE) !== 0) code?.invalidate(start, end - start);
+    return i;
   }
 
   #copyPage(page: number): void {
@@ -104,23 +126,21 @@ export class TwinMemory {
       this.#guest.code?.invalidate(addr, 1);
   }
 
-  /** The pages that either side wrote, each once. */
+  /** Looks through the log, to which the pages of the model's stores are added first. */
   #findDirty(): void {
-    const dirty = this.#dirty;
-    dirty.length = 0;
-    const { pageFlags } = this.#guest;
-    const flags = this.#flags;
-    for (let word = 0; word < flags.length; word++) {
-      if ((flags[word] & FOUR_CLEAN) === FOUR_CLEAN) continue;
-      for (let page = word * 4; page < Math.min(word * 4 + 4, this.#pages); page++) {
-        if ((pageFlags[page] & PAGE_CLEAN) === 0) dirty.push(page);
+    const log = this.#log;
+    const { model } = this;
+    const stores = model.count;
+    for (let i = 0; i < stores; i++) {
+      const page = model.address(i) >>> PAGE_SHIFT;
+      log[page >>> LOG_SHIFT] |= 1 << (page & LOG_MASK);
+    }
+    let count = 0;
+    for (let at = 0; at < log.length; at++) {
+      for (let bits = log[at]; bits !== 0; bits &= bits - 1) {
+        this.#dirty[count++] = (at << LOG_SHIFT) + 31 - Math.clz32(bits & -bits);
       }
     }
-    let last = -1;
-    for (let i = 0; i < this.model.count; i++) {
-      const page = this.model.address(i) >>> PAGE_SHIFT;
-      if (page !== last && !dirty.includes(page)) dirty.push(page);
-      last = page;
-    }
+    this.#dirtyCount = count;
   }
 }

@@ -40,19 +40,24 @@ export const APIC_BASE_DEFAULT = 0xfee00900;
 
 /** KVM_GET_REGS. */
 export function getRegs(cpu: Cpu): KvmRegs {
+  const regs = { eax: 0, ebx: 0, ecx: 0, edx: 0, esi: 0, edi: 0, esp: 0, ebp: 0, eip: 0, eflags: 0 };
+  readRegs(cpu, regs);
+  return regs;
+}
+
+/** As {@link getRegs}, into a structure that is there already. */
+export function readRegs(cpu: Cpu, regs: KvmRegs): void {
   const { gpr } = cpu;
-  return {
-    eax: gpr[EAX] >>> 0,
-    ebx: gpr[EBX] >>> 0,
-    ecx: gpr[ECX] >>> 0,
-    edx: gpr[EDX] >>> 0,
-    esi: gpr[ESI] >>> 0,
-    edi: gpr[EDI] >>> 0,
-    esp: gpr[ESP] >>> 0,
-    ebp: gpr[EBP] >>> 0,
-    eip: cpu.eip >>> 0,
-    eflags: getEflags(cpu) >>> 0,
-  };
+  regs.eax = gpr[EAX] >>> 0;
+  regs.ebx = gpr[EBX] >>> 0;
+  regs.ecx = gpr[ECX] >>> 0;
+  regs.edx = gpr[EDX] >>> 0;
+  regs.esi = gpr[ESI] >>> 0;
+  regs.edi = gpr[EDI] >>> 0;
+  regs.esp = gpr[ESP] >>> 0;
+  regs.ebp = gpr[EBP] >>> 0;
+  regs.eip = cpu.eip >>> 0;
+  regs.eflags = getEflags(cpu) >>> 0;
 }
 
 /** KVM_SET_REGS. An exception that waits for delivery is forgotten, as in KVM. */

@@ -43,7 +43,8 @@ function getU64(view: DataView, at: number): number {
 }
 
 function setU64(view: DataView, at: number, value: number): void {
-  view.setUint32(at, value % TWO_32, true);
+  // Cut to 32 bits by setUint32 itself; a remainder of doubles is slow.
+  view.setUint32(at, value, true);
   view.setUint32(at + 4, Math.floor(value / TWO_32), true);
 }
 
