@@ -3,7 +3,6 @@
  * compiling a megabyte of text. A cache of another Node, of other flags or of another text is not used, and nothing is written here
  * (scripts/bundle.mjs does, in the build).
  */
-import { isAscii } from 'node:buffer';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
@@ -13,7 +12,7 @@ import { Script } from 'node:vm';
  * What a script sees of its module: Node's five, and `importModule`, an `import()` that works in scripts from a cache, too (Node's own
  * then has no loader).
  */
-const PARAMETERS = 'exports, require, module, __filename, __dirname, importModule';
+export const PARAMETERS = 'exports, require, module, __filename, __dirname, importModule';
 
 /** A script that has run. */
 export interface CachedScript {
@@ -24,15 +23,13 @@ export interface CachedScript {
 }
 
 /**
- * Runs a CommonJS file.
+ * Runs a file whose text is one function of {@link PARAMETERS}, in ASCII: text that is read as it stands, and copied once, is what V8
+ * needs beside a cache.
  *
  * @param cacheFile may be missing. Its name has to change with the text: V8 compares no more than the length.
  */
 export function runCachedScript(file: string, cacheFile: string): CachedScript {
-  const bytes = readFileSync(file);
-  // Of one byte a character it is read in a fraction of the time.
-  const text = bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8');
-  const script = new Script(`(function (${PARAMETERS}) {${text}\n})`, {
+  const script = new Script(readFileSync(file, 'latin1'), {
     filename: file,
     cachedData: existsSync(cacheFile) ? readFileSync(cacheFile) : undefined,
   });

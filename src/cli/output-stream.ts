@@ -50,11 +50,14 @@ export class OutputStream {
     if (this.#error !== null) throw this.#error;
   }
 
-  /** Hands `data` to the stream. Bytes are not copied: the caller must not change them afterwards. */
-  write(data: string | Uint8Array): void {
+  /**
+   * Hands `data` to the stream. Bytes are not copied: the caller must not change them before `written` is called, which never happens
+   * where a stream is closed.
+   */
+  write(data: string | Uint8Array, written?: () => void): void {
     if (this.#closed || data.length === 0) return;
     try {
-      if (!this.#stream.write(data)) this.#full = true;
+      if (!this.#stream.write(data, written)) this.#full = true;
     } catch (error) {
       this.#fail(error as NodeJS.ErrnoException); // standard output that is a file throws at once
     }

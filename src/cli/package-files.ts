@@ -7,7 +7,8 @@ import { existsSync } from 'node:fs';
 const IS_SOURCE = import.meta.url.endsWith('.ts');
 
 function packageFolder(): URL {
-  let folder = new URL('./', import.meta.url);
+  // The bundle's own folder has a package.json, too: it says that its scripts are CommonJS.
+  let folder = new URL('../', import.meta.url);
   while (!existsSync(new URL('package.json', folder))) {
     const parent = new URL('../', folder);
     if (parent.href === folder.href) break;

@@ -1,7 +1,7 @@
 /**
  * Reads files and standard input with a bound: no input may fill the host's memory.
  */
-import { accessSync, constants, createReadStream, statSync } from 'node:fs';
+import { accessSync, constants, createReadStream, readFileSync, statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { Image } from '../loaders/image.ts';
 import { inputError } from './cli-error.ts';
@@ -44,7 +44,11 @@ export function fileErrorText(error: unknown): string {
 export async function readInput(path: string, io: CliIo, limit: number): Promise<Image> {
   if (path === '-') return { name: STDIN_NAME, bytes: await readAll(STDIN_NAME, io.stdin, limit) };
   try {
-    if (statSync(path).isDirectory()) throw inputError(`${path}: is a directory`);
+    const stat = statSync(path);
+    if (stat.isDirectory()) throw inputError(`${path}: is a directory`);
+    // A stream would take longer than the reading. No more than the size is read; files of size 0 are those of /proc, too.
+    if (stat.isFile() && stat.size > 0 && stat.size <= limit)
+      return { name: path, bytes: readFileSync(path) };
     return { name: path, bytes: await readAll(path, createReadStream(path), limit) };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === undefined) throw error;

@@ -67,7 +67,9 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   const context: CommandContext = { io, out, err, colors: colorsFor(io, io.stdout) };
   let exitCode = EXIT_OK;
   let reported: unknown = null;
-  const program = buildProgram(COMMANDS, {
+  // One command needs nothing of the others, and making them takes time.
+  const named = COMMANDS.filter(({ name }) => name === argv[0]);
+  const program = buildProgram(named.length === 0 ? COMMANDS : named, {
     context,
     version: packageVersion(),
     onExitCode(code) {

@@ -9,13 +9,10 @@ import { next8, reader } from './code-reader.ts';
 import { REP_F2, REP_F3, REP_NONE, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS } from './insn.ts';
 import { FIRST_REGISTER_MODRM } from './modrm.ts';
 import {
-  CODES,
   ENCODING_ESCAPE,
   ENCODING_LOCK,
   ENCODING_MODRM,
   ENCODING_VEX,
-  FLAGS,
-  NODES,
   NODES_0F,
   NODES_0F3A,
   NODES_0F38,
@@ -23,7 +20,8 @@ import {
   NODES_VEX,
   SELECT_PREFIX,
   SELECT_REG,
-} from './opcode-tables.ts';
+} from './opcode-layout.ts';
+import { CODES, FLAGS, NODES } from './opcode-tables.ts';
 import { decodeOperands, fields } from './operands.ts';
 import { DECODE_INVALID, DECODE_OK, DECODE_TOO_LONG, DECODE_TRUNCATED, raw } from './raw.ts';
 

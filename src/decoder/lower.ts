@@ -28,7 +28,7 @@ import {
   PICK_UNARY,
   PICK_W,
 } from './op-table.ts';
-import { codeByName, codeName } from './opcode-tables.ts';
+import { allCodeNames, codeName } from './opcode-tables.ts';
 import {
   DECODE_OK,
   DECODE_TOO_LONG,
@@ -59,8 +59,8 @@ interface Lowering {
   readonly row: OpRow;
   /** Bytes of the operand, from the name (`rm16_imm8` → 2). */
   readonly size: number;
-  /** What a processor without the row's feature executes instead; undefined: #UD. */
-  readonly older: Lowering | undefined;
+  /** What a processor without the row's feature executes instead; null: #UD. */
+  readonly older: Lowering | null;
 }
 
 /** Rows whose F3 prefix means nothing to a processor without the feature, and what is left then. */
@@ -81,50 +81,49 @@ function sizeOfTail(tail: string): number {
   return 0;
 }
 
-/** {@link sizeOfTail} of each tail, since many names have the same. */
-const tailSizes = new Map<string, number>();
-
 function sizeFromName(name: string): number {
   const at = name.indexOf('_');
-  if (at < 0) return 0;
-  const tail = name.slice(at + 1);
-  let size = tailSizes.get(tail);
-  if (size === undefined) {
-    size = sizeOfTail(tail);
-    tailSizes.set(tail, size);
-  }
-  return size;
+  return at < 0 ? 0 : sizeOfTail(name.slice(at + 1));
 }
 
-const lowerings: (Lowering | undefined)[] = [];
-for (const row of OP_TABLE) {
-  for (const name of codeNames(row)) {
-    const code = codeByName(name);
-    if (code === undefined) throw new Error(`op-table: the opcode maps have no ${name}`);
-    const older = WITHOUT_F3.get(row.name);
-    const olderCode = older === undefined ? undefined : codeByName(name.replace(row.name, older));
-    lowerings[code] = {
-      row,
-      size: sizeFromName(name),
-      // The older rows stand first in the table.
-      older: olderCode === undefined ? undefined : lowerings[olderCode],
-    };
+/** What the table makes of a code name; null: it has no such row. */
+function loweringOfName(name: string): Lowering | null {
+  const row = OP_TABLE.find((r) => name.startsWith(r.name) && codeNames(r).includes(name));
+  if (row === undefined) return null;
+  const older = WITHOUT_F3.get(row.name);
+  return {
+    row,
+    size: sizeFromName(name),
+    older: older === undefined ? null : loweringOfName(name.replace(row.name, older)),
+  };
+}
+
+/** By code number; undefined until it is asked for: a guest has few of them. */
+const lowerings: (Lowering | null | undefined)[] = new Array(allCodeNames().length + 1).fill(undefined);
+
+function loweringOfCode(code: number): Lowering | null {
+  let lowering = lowerings[code];
+  if (lowering === undefined) {
+    lowering = loweringOfName(codeName(code));
+    lowerings[code] = lowering;
   }
+  return lowering;
 }
 
 /** What `code` is on a processor with these features. */
-function loweringOf(code: number, features: number): Lowering | undefined {
-  const lowering = lowerings[code];
-  if (lowering === undefined || (lowering.row.feature & ~features) === 0) return lowering;
+function loweringOf(code: number, features: number): Lowering | null {
+  const lowering = loweringOfCode(code);
+  if (lowering === null || (lowering.row.feature & ~features) === 0) return lowering;
   return lowering.older;
 }
 
 /** Every code number that the table names, for docs, coverage and generators. */
 export function supportedCodes(): { code: number; name: string; row: OpRow }[] {
   const list: { code: number; name: string; row: OpRow }[] = [];
-  lowerings.forEach((l, code) => {
-    if (l !== undefined) list.push({ code, name: codeName(code), row: l.row });
-  });
+  for (let code = 1; code < lowerings.length; code++) {
+    const lowering = loweringOfCode(code);
+    if (lowering !== null) list.push({ code, name: codeName(code), row: lowering.row });
+  }
   return list;
 }
 
@@ -349,12 +348,12 @@ export function lower(
   if (status === DECODE_TRUNCATED) return LOWER_TRUNCATED;
   if (status === DECODE_TOO_LONG) return new Insn(Op.TooLong, MAX_INSN_LEN, 0);
   const isEsc = raw.isEscape && status === DECODE_OK;
-  const lowering = isEsc ? undefined : loweringOf(code, features);
+  const lowering = isEsc ? null : loweringOf(code, features);
   const insn = isEsc ? lowerEsc() : new Insn(Op.Undefined, raw.len, code);
   insn.opSize = raw.opSize;
   insn.addrMask = raw.addrMask;
   insn.rep = raw.rep;
-  if (lowering === undefined) return insn;
+  if (lowering === null) return insn;
   insn.size = lowering.size === 0 ? insn.opSize : lowering.size;
   insn.sub = lowering.row.sub;
   // The count of a shift is an 8-bit operand, whatever the size of what is shifted.

@@ -4,13 +4,7 @@
 
 const BYTE = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
-const THOUSAND = Array.from({ length: 1000 }, (_, n) => String(n).padStart(3, '0'));
 const BYTE_PLAIN = Array.from({ length: 256 }, (_, byte) => byte.toString(16));
-
-/** Three decimal digits of 0 … 999. */
-export function decimal3(value: number): string {
-  return THOUSAND[value];
-}
 
 /** Two digits. */
 export function hex2(value: number): string {

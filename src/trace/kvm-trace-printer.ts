@@ -10,13 +10,11 @@ import type { VirtualClock } from '../bus/clock.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import type { GuestMemory } from '../cpu/memory.ts';
 import { X86_CR0_PE, X86_EFLAGS_VM } from '../cpu/registers.ts';
-import { SEG_CS } from '../decoder/insn.ts';
 import type { KvmTracepoints } from '../emulate/kvm-vcpu.ts';
 import { KVM_EXIT_IO } from '../uapi/kvm.ts';
 import { EXIT_REASON_IO_INSTRUCTION, ioQualPort } from '../uapi/vmx.ts';
 import { CodeText } from './code-text.ts';
 import type { TraceEvent } from './events.ts';
-import { decimal3, hex4, hex8 } from './hex-text.ts';
 import {
   type EmulMode,
   printKvmAckIrq,
@@ -37,16 +35,25 @@ import {
   printKvmSetIrq,
   printKvmUserspaceExit,
 } from './kvm-printk.ts';
+import { LineHead } from './line-head.ts';
 import type { PortNames } from './port-names.ts';
 import { portNote } from './port-notes.ts';
-import { TextMemo } from './text-memo.ts';
+import { encodeText, TextMemo } from './text-memo.ts';
 
-const NS_PER_US = 1_000;
-const US_PER_S = 1_000_000;
+/** Where lines go. */
+export interface LineSink {
+  /** One line in UTF-8, in two pieces; it ends in a newline. The bytes are copied. */
+  writeLine(head: Uint8Array, text: Uint8Array): void;
+}
 
-/** Where lines go; each ends in a newline. */
-export interface TextSink {
-  write(text: string): void;
+/** A sink that calls `write` with each line. */
+export function lineSinkOf(write: (line: string) => void): LineSink {
+  const decoder = new TextDecoder();
+  return {
+    writeLine(head, text) {
+      write(decoder.decode(head) + decoder.decode(text));
+    },
+  };
 }
 
 /** What the printer looks at; a `Board`'s `vm` and `vcpu` have it. */
@@ -67,27 +74,22 @@ export class KvmTracePrinter implements KvmTracepoints {
   readonly #events: ReadonlySet<TraceEvent>;
   readonly #machine: TracedMachine;
   readonly #names: PortNames;
-  readonly #sink: TextSink;
+  readonly #sink: LineSink;
   readonly #code: CodeText;
   readonly #portText = new Map<number, string>();
   /** The instruction of the latest I/O exit: the emulator moves RIP on before it leaves to userspace. */
   #ioInsn: string | null = null;
   readonly #exits = new TextMemo();
   readonly #accesses = new TextMemo();
-  #prefixNs = -1;
-  #prefixEip = 0;
-  #prefixCs = -1;
-  #prefixText = '';
-  #placeText = '';
-  #micros = -1;
-  #microsText = '';
+  readonly #head: LineHead;
 
-  constructor(machine: TracedMachine, names: PortNames, events: ReadonlySet<TraceEvent>, sink: TextSink) {
+  constructor(machine: TracedMachine, names: PortNames, events: ReadonlySet<TraceEvent>, sink: LineSink) {
     this.#machine = machine;
     this.#names = names;
     this.#events = events;
     this.#sink = sink;
     this.#code = new CodeText(machine.cpu);
+    this.#head = new LineHead(machine.clock, machine.cpu);
   }
 
   kvm_pio(write: boolean, port: number, size: number, count: number, val: number): void {
@@ -95,14 +97,14 @@ export class KvmTracePrinter implements KvmTracepoints {
     const insn = this.#insn();
     const how = (count * 8 + size) * 2 + (write ? 1 : 0);
     const known = this.#accesses.get(val, port, how, 0, insn);
-    if (known !== '') {
-      this.#sink.write(this.#prefix() + known);
+    if (known.length !== 0) {
+      this.#put(known);
       return;
     }
     const note = write && size === 1 ? portNote(this.#names.deviceOf(port), port, val) : '';
     const extra = insn + this.#port(port) + (note === '' ? '' : `: ${note}`);
     const text = `kvm_pio: ${printKvmPio(write, port, size, count, val)} | ${extra}\n`;
-    this.#sink.write(this.#prefix() + this.#accesses.set(val, port, how, 0, insn, text));
+    this.#put(this.#accesses.set(val, port, how, 0, insn, text));
   }
 
   kvm_exit(exitReason: number, rip: number, info1: number, info2: number): void {
@@ -112,13 +114,13 @@ export class KvmTracePrinter implements KvmTracepoints {
     if (isIo) this.#ioInsn = insn;
     if (!this.#events.has('kvm_exit')) return;
     const known = this.#exits.get(rip, exitReason, info1, info2, insn);
-    if (known !== '') {
-      this.#sink.write(this.#prefix() + known);
+    if (known.length !== 0) {
+      this.#put(known);
       return;
     }
     const port = isIo ? this.#port(ioQualPort(info1)) : '';
     const text = `kvm_exit: ${printKvmExit(exitReason, rip, info1, info2)} | ${insn}${port}\n`;
-    this.#sink.write(this.#prefix() + this.#exits.set(rip, exitReason, info1, info2, insn, text));
+    this.#put(this.#exits.set(rip, exitReason, info1, info2, insn, text));
   }
 
   kvm_entry(rip: number): void {
@@ -197,40 +199,12 @@ export class KvmTracePrinter implements KvmTracepoints {
     this.#line('kvm_msi_set_irq: ', printKvmMsiSetIrq(address, data), '');
   }
 
-  /** `[0.000000130] 0000:1006  `; an instruction often has several events. */
-  #prefix(): string {
-    const { clock, cpu } = this.#machine;
-    const now = clock.nowNs;
-    const { eip } = cpu;
-    const cs = cpu.segSelector[SEG_CS];
-    const isElsewhere = eip !== this.#prefixEip || cs !== this.#prefixCs;
-    if (isElsewhere) {
-      this.#prefixEip = eip;
-      this.#prefixCs = cs;
-      const ip = eip >>> 0 > 0xffff ? hex8(eip) : hex4(eip);
-      this.#placeText = `] ${hex4(cs)}:${ip}  `;
-    }
-    if (isElsewhere || now !== this.#prefixNs) {
-      this.#prefixNs = now;
-      this.#prefixText = this.#time(now) + this.#placeText;
-    }
-    return this.#prefixText;
-  }
-
-  /** `[`, and seconds with nine decimals; the first six are those of the line before for a while. */
-  #time(now: number): string {
-    const micros = Math.floor(now / NS_PER_US);
-    if (micros !== this.#micros) {
-      this.#micros = micros;
-      const seconds = Math.floor(micros / US_PER_S);
-      const rest = micros - seconds * US_PER_S;
-      this.#microsText = `[${seconds}.${decimal3((rest / 1000) | 0)}${decimal3(rest % 1000)}`;
-    }
-    return this.#microsText + decimal3(now - micros * NS_PER_US);
+  #put(text: Uint8Array): void {
+    this.#sink.writeLine(this.#head.current(), text);
   }
 
   #line(event: string, text: string, extra: string): void {
-    this.#sink.write(`${this.#prefix()}${event}${text}${extra === '' ? '' : ` | ${extra}`}\n`);
+    this.#put(encodeText(`${event}${text}${extra === '' ? '' : ` | ${extra}`}\n`));
   }
 
   #insn(): string {

@@ -8,7 +8,7 @@ import { planImage } from '../../loaders/detect.ts';
 import { loadImage } from '../../loaders/load.ts';
 import { CallGraphRecorder, type CallNode, formatCallGraph } from '../../trace/call-graph.ts';
 import { parseTraceEvents } from '../../trace/events.ts';
-import { KvmTracePrinter } from '../../trace/kvm-trace-printer.ts';
+import { KvmTracePrinter, lineSinkOf } from '../../trace/kvm-trace-printer.ts';
 import { EXIT_REASON_IO_INSTRUCTION, ioQualPort } from '../../uapi/vmx.ts';
 import type { CommandContext } from '../command.ts';
 import { EXIT_FINDING, EXIT_OK } from '../exit-codes.ts';
@@ -58,9 +58,8 @@ export async function runDemo({ out, colors }: CommandContext): Promise<number> 
   const machine = { clock: vm.clock, memory: vm.memory, cpu: vcpu.cpu };
   const plan = planImage({ name: GUEST, bytes });
   loadImage(board, plan);
-  vcpu.trace = new KvmTracePrinter(machine, names, parseTraceEvents(EVENTS), {
-    write: (line) => note(seen, line),
-  });
+  const sink = lineSinkOf((line) => note(seen, line));
+  vcpu.trace = new KvmTracePrinter(machine, names, parseTraceEvents(EVENTS), sink);
   vm.setHooks(
     new CallGraphRecorder(vm.clock, (root) => {
       const isControlWord =

@@ -7,12 +7,16 @@ import { usageError } from '../cli-error.ts';
 import type { CommandContext } from '../command.ts';
 import { OutputStream } from '../output-stream.ts';
 import { fileErrorText } from '../read-input.ts';
-import { type Gathered, GuestBytes, TextLines } from './guest-output.ts';
+import { type Gathered, GuestBytes, TraceLines } from './guest-output.ts';
 import type { RunOptions } from './run-options.ts';
+
+/** So much may wait for the disk before the guest does. */
+const WAITING_BYTES = 1 << 22;
 
 function openOutput(option: string, path: string): OutputStream {
   try {
-    return new OutputStream(createWriteStream(path, { fd: openSync(path, 'w') }), `${option}: ${path}`);
+    const file = createWriteStream(path, { fd: openSync(path, 'w'), highWaterMark: WAITING_BYTES });
+    return new OutputStream(file, `${option}: ${path}`);
   } catch (error) {
     throw usageError(`${option}: cannot write ${path}: ${fileErrorText(error)}`);
   }
@@ -24,7 +28,7 @@ export interface RunOutputs {
   readonly serial: GuestBytes | null;
   readonly debug: GuestBytes;
   /** null: no trace. */
-  readonly trace: TextLines | null;
+  readonly trace: TraceLines | null;
   readonly all: readonly Gathered[];
   /** Closes the files. */
   end(): Promise<void>;
@@ -49,9 +53,9 @@ export function openOutputs({ out, err }: CommandContext, options: RunOptions): 
     serial = new GuestBytes(open('--serial', options.serial.path));
     all.push(serial);
   }
-  let trace: TextLines | null = null;
+  let trace: TraceLines | null = null;
   if (options.trace !== undefined || options.traceFile !== undefined) {
-    trace = new TextLines(options.traceFile === undefined ? err : open('--trace-file', options.traceFile));
+    trace = new TraceLines(options.traceFile === undefined ? err : open('--trace-file', options.traceFile));
     all.push(trace);
   }
   return {

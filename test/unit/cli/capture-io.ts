@@ -6,7 +6,8 @@ class Capture extends Writable {
   readonly #chunks: Buffer[] = [];
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    this.#chunks.push(chunk);
+    // Written is written: its owner may use the memory again.
+    this.#chunks.push(Buffer.from(chunk));
     done();
   }
 

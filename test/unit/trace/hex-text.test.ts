@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decimal3, hexPlain } from '../../../src/trace/hex-text.ts';
+import { hexPlain } from '../../../src/trace/hex-text.ts';
 
 describe('hexPlain', () => {
   it('is printf’s %x of any 32-bit value', () => {
@@ -17,10 +17,4 @@ describe('hexPlain', () => {
       expect(hexPlain(value)).toBe(value.toString(16));
     },
   );
-});
-
-describe('decimal3', () => {
-  it('always has three digits', () => {
-    expect([0, 7, 42, 999].map(decimal3)).toEqual(['000', '007', '042', '999']);
-  });
 });

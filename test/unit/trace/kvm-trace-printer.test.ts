@@ -6,7 +6,7 @@ import { AR_REAL_CODE } from '../../../src/cpu/registers.ts';
 import { SEG_CS } from '../../../src/decoder/insn.ts';
 import { AccessCounter } from '../../../src/trace/access-counter.ts';
 import { parseTraceEvents } from '../../../src/trace/events.ts';
-import { KvmTracePrinter } from '../../../src/trace/kvm-trace-printer.ts';
+import { KvmTracePrinter, lineSinkOf } from '../../../src/trace/kvm-trace-printer.ts';
 import { TracepointFan } from '../../../src/trace/tracepoint-fan.ts';
 
 const NAMES = {
@@ -26,11 +26,9 @@ function printer(code: number[], events: string) {
   const clock = new VirtualClock();
   clock.advance(13);
   let text = '';
-  const sink = {
-    write(line: string) {
-      text += line;
-    },
-  };
+  const sink = lineSinkOf((line) => {
+    text += line;
+  });
   const trace = new KvmTracePrinter({ cpu, memory, clock }, NAMES, parseTraceEvents(events), sink);
   return { trace, cpu, memory, clock, text: () => text };
 }
