@@ -1,7 +1,9 @@
 /**
  * What a command may touch of its process. Tests hand in their own streams; `main.ts` hands in Node's.
  */
+import { fstatSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
+import { isatty } from 'node:tty';
 
 /** A readable that may be a terminal. */
 export interface InputStream extends Readable {
@@ -18,6 +20,8 @@ export interface TerminalWritable extends Writable {
 /** Standard streams, environment and signals. */
 export interface CliIo {
   readonly stdin: InputStream;
+  /** Whether `stdin` never keeps anybody waiting: a file or /dev/null, not a terminal or a pipe. */
+  readonly stdinNeverWaits?: boolean;
   readonly stdout: TerminalWritable;
   readonly stderr: TerminalWritable;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -31,12 +35,26 @@ export interface CliIo {
 
 const LAST_WRITES_MS = 500;
 
+const STDIN_FD = 0;
+
+function neverWaits(fd: number): boolean {
+  try {
+    const stat = fstatSync(fd);
+    return stat.isFile() || (stat.isCharacterDevice() && !isatty(fd));
+  } catch {
+    return false;
+  }
+}
+
 /** The streams of this process. */
 export function processIo(): CliIo {
   return {
     // Touching process.stdin opens it: only the commands that read it shall.
     get stdin() {
       return process.stdin;
+    },
+    get stdinNeverWaits() {
+      return neverWaits(STDIN_FD);
     },
     get stdout() {
       return process.stdout;

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as guests from './guests.ts';
 
@@ -43,6 +44,26 @@ describe('the pio86 process', () => {
 
   it('passes exit codes on', async () => {
     expect((await ended(start('run', '--foo'))).exitCode).toBe(2);
+  });
+
+  it('hands a file as standard input to the guest at the same instructions in every run', async () => {
+    const echo = folder.file('echo.bin', guests.ECHO);
+    const text = folder.file('input.txt', Buffer.from(`${'0123456789'.repeat(500)}q`));
+    const run = async () => {
+      const fd = openSync(text, 'r');
+      const argv = ['dist/bin/main.js', 'run', '--json', echo];
+      const { exitCode, stderr, stdout } = await ended(
+        spawn(process.execPath, argv, { stdio: [fd, 'pipe', 'pipe'] }),
+      );
+      closeSync(fd);
+      expect(exitCode).toBe(0);
+      expect(stderr).toContain('0123456789'.repeat(500));
+      return JSON.parse(stdout);
+    };
+    // Two at once, so that they are not equally fast.
+    const [one, two] = await Promise.all([run(), run()]);
+    expect(one.instructions).toBeGreaterThan(10_000);
+    expect([two.instructions, (await run()).instructions]).toEqual([one.instructions, one.instructions]);
   });
 
   it('ends although its standard input stays open', async () => {

@@ -104,7 +104,7 @@ async function runWithHost(
   process.on('SIGALRM', onAlarm);
   const readsStdin = options.serial.kind === 'stdio' && file !== '-';
   const input: SerialInput = readsStdin
-    ? new StdinInput(io.stdin, wakeup, () => signals.interrupt())
+    ? new StdinInput(io.stdin, io.stdinNeverWaits === true, wakeup, () => signals.interrupt())
     : NO_INPUT;
   try {
     sayStarted();

@@ -138,7 +138,7 @@ async function runWithHost(
   const signals = new StopSignals(io, () => wakeup.wake());
   const readsStdin = options.serial.kind === 'stdio' && file !== '-';
   const input: SerialInput = readsStdin
-    ? new StdinInput(io.stdin, wakeup, () => signals.interrupt())
+    ? new StdinInput(io.stdin, io.stdinNeverWaits === true, wakeup, () => signals.interrupt())
     : NO_INPUT;
   try {
     return await runLoop(board, {

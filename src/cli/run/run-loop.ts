@@ -1,6 +1,6 @@
 /**
  * Runs a board in slices, so that between them output drains, input arrives and Ctrl-C and deadlines are heard.
- * What the guest sees depends on the slices only where it reads serial input.
+ * What the guest sees depends on the slices only where it reads serial input of a pipe or a terminal, which comes when it comes.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Board, BoardEnd } from '../../boards/board.ts';
@@ -16,8 +16,9 @@ const MIN_SLICE_TICKS = 20_000;
 const MAX_SLICE_TICKS = 4_000_000;
 /** A traced tick can be three lines. */
 const MAX_TRACED_SLICE_TICKS = 50_000;
-/** While input waits and the guest takes it, the UART is filled again this often. */
+/** While input waits and the guest takes it, the UART is filled again this often; while the guest takes none, less and less. */
 const INPUT_SLICE_TICKS = 1_000;
+const MAX_INPUT_SLICE_TICKS = 16_000;
 /** Slices grow while they take less of the host's time, and shrink above twice this. */
 const SLICE_TARGET_MS = 5;
 /** The event loop gets its turn at least this often. */
@@ -92,6 +93,8 @@ class RunLoop {
     // Input that is already there comes before the first instruction.
     let end = await this.#turn(0);
     while (end === null) {
+      end = await this.#settleInput();
+      if (end !== null) break;
       const left = this.#control.maxInsns - this.#board.vcpu.instructions;
       if (left <= 0) return { kind: 'max-insns' };
       const result = this.#runSlice(left);
@@ -103,10 +106,20 @@ class RunLoop {
     return end;
   }
 
+  /** Waits for input that is sure to come soon, so that the guest gets it at the same tick in every run. */
+  async #settleInput(): Promise<RunEnd | null> {
+    const { input } = this.#control;
+    let end: RunEnd | null = null;
+    while (end === null && input.neverWaits && input.pending === 0 && !input.ended)
+      end = await this.#turn(this.#deadlineMs - hostNowMs());
+    return end;
+  }
+
   #runSlice(left: number): BoardEnd {
     const { input, observer } = this.#control;
     this.#fed = input.feed(this.#receive);
-    this.#inputSlice = this.#fed > 0 ? INPUT_SLICE_TICKS : Math.min(this.#inputSlice * 2, this.#slice);
+    this.#inputSlice =
+      this.#fed > 0 ? INPUT_SLICE_TICKS : Math.min(this.#inputSlice * 2, MAX_INPUT_SLICE_TICKS);
     const startMs = hostNowMs();
     const slice = Math.min(left, input.pending > 0 ? this.#inputSlice : this.#slice);
     const result = this.#board.run(observer === null ? slice : Math.min(slice, observer.ticksToInterval()));

@@ -14,6 +14,8 @@ export interface SerialInput {
   readonly pending: number;
   /** Nothing will come any more. */
   readonly ended: boolean;
+  /** What comes next comes soon: the run waits for it, so that it does not depend on the host's time. */
+  readonly neverWaits: boolean;
   /** Hands bytes to `receive` until it refuses one. @returns how many it took. */
   feed(receive: (byte: number) => boolean): number;
   /** Gives the stream back. */
@@ -21,10 +23,17 @@ export interface SerialInput {
 }
 
 /** A serial line without input. */
-export const NO_INPUT: SerialInput = { pending: 0, ended: true, feed: () => 0, close() {} };
+export const NO_INPUT: SerialInput = {
+  pending: 0,
+  ended: true,
+  neverWaits: false,
+  feed: () => 0,
+  close() {},
+};
 
 /** Reads `stdin`; on a terminal every key goes to the guest but Ctrl-C, which calls `onInterrupt`. */
 export class StdinInput implements SerialInput {
+  readonly neverWaits: boolean;
   readonly #stdin: InputStream;
   readonly #wakeup: Wakeup;
   readonly #onInterrupt: () => void;
@@ -33,7 +42,8 @@ export class StdinInput implements SerialInput {
   #at = 0;
   #ended = false;
 
-  constructor(stdin: InputStream, wakeup: Wakeup, onInterrupt: () => void) {
+  constructor(stdin: InputStream, neverWaits: boolean, wakeup: Wakeup, onInterrupt: () => void) {
+    this.neverWaits = neverWaits;
     this.#stdin = stdin;
     this.#wakeup = wakeup;
     this.#onInterrupt = onInterrupt;
