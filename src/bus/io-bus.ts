@@ -228,8 +228,8 @@ export function kvmIoBusWriteCookie(
   return fn.__kvmIoBusWrite(bus, addr, len, value);
 }
 
-/** What was found out about the bus does not hold any more. */
-function busHasChanged(bus: KvmIoBus): void {
+/** What was found out about the bus, here or by whoever remembers its `generation`, does not hold any more. */
+export function busHasChanged(bus: KvmIoBus): void {
   if (bus.hasMemo) bus.memoKey.fill(-1);
   bus.hasMemo = false;
   bus.generation++;

@@ -2,6 +2,7 @@
  * `struct kvm_vcpu`: one processor with KVM's vCPU ioctls as methods (Linux: virt/kvm/kvm_main.c, `kvm_vcpu_ioctl`;
  * arch/x86/kvm/x86.c). How it runs is in vcpu-run.ts.
  */
+import { busHasChanged } from '../bus/io-bus.ts';
 import type { WideIoDevice } from '../bus/io-device.ts';
 import { ACTIVITY_ACTIVE, ACTIVITY_SHUTDOWN, Cpu, type MmioPort } from '../cpu/cpu.ts';
 import { getEflags } from '../cpu/flags.ts';
@@ -140,7 +141,7 @@ export class Vcpu implements KvmVcpu, VcpuApi {
   set userspace(board: UserspaceBus | null) {
     this.#userspace = board;
     // Who answers at a port was found out with the board before.
-    this.kvm.buses[KVM_PIO_BUS].generation++;
+    busHasChanged(this.kvm.buses[KVM_PIO_BUS]);
   }
 
   /** Somebody sees exits from now on, perhaps in the middle of a run: the next port access leaves. */
