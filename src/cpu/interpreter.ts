@@ -8,8 +8,8 @@
  * `runGuest(cpu, budget): exit reason` is the seam behind which a second engine can stand. Guest registers are in typed
  * arrays; the budget is a local, EIP is the instruction's (`Insn.eip`); both are written back whenever something else could look.
  */
-import { NOWHERE, SEG_CS } from '../decoder/insn.ts';
-import { ALU_CMP, Op, PLAIN_OPS } from '../decoder/op.ts';
+import { NOWHERE } from '../decoder/insn.ts';
+import { ALU_CMP, NEGATED, Op, PLAIN_OPS } from '../decoder/op.ts';
 import {
   EXIT_REASON_EPT_VIOLATION,
   EXIT_REASON_PREEMPTION_TIMER,
@@ -37,7 +37,7 @@ import { INLINE_REPEAT } from './inline-port-io.ts';
 import { NATIVE_REPEAT } from './native-port-io.ts';
 import { CODE_BOUND, createPlainLoop, FOUND_AT, LEFT, STOP } from './plain-loop.ts';
 import { INLINE_IO, INLINE_IO_DONE, portIoExit, shortIoOf } from './port-io.ts';
-import { ECX, GP_VECTOR, X86_EFLAGS_RF, X86_EFLAGS_TF } from './registers.ts';
+import { GP_VECTOR, X86_EFLAGS_RF, X86_EFLAGS_TF } from './registers.ts';
 import { drop, peek, pop, push } from './stack.ts';
 import { COLD_EVENT, COLD_EXIT, COLD_NEXT, COLD_REPEAT } from './status.ts';
 
@@ -142,8 +142,6 @@ function createRunner(cpu: Cpu): Runner {
     let before = NOWHERE;
     state[STOP] = stop;
     state[FOUND_AT] = -1;
-    state[CODE_BOUND] = segBound[(SEG_CS << 3) | 3];
-    let codeBound = segBound[(SEG_CS << 3) | 3];
 
     run: while (left > stop) {
       fault: {
@@ -177,375 +175,329 @@ function createRunner(cpu: Cpu): Runner {
         before = insn;
         taken: {
           next: {
-            switch (op) {
-              case Op.Load8: {
-                const v = load8(
-                  cpu,
-                  insn.seg,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                );
-                if (cpu.fault === FAULT_NONE) r8[insn.dst] = v;
-                break;
-              }
-              case Op.Load16: {
-                const v = load16(
-                  cpu,
-                  insn.seg,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                );
-                if (cpu.fault === FAULT_NONE) r16[insn.dst] = v;
-                break;
-              }
-              case Op.Load32: {
-                const v = load32(
-                  cpu,
-                  insn.seg,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                );
-                if (cpu.fault === FAULT_NONE) gpr[insn.dst] = v;
-                break;
-              }
-              case Op.Store8:
-                store8(
-                  cpu,
-                  insn.seg,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                  r8[insn.src] + insn.imm,
-                );
-                break;
-              case Op.Store16:
-                store16(
-                  cpu,
-                  insn.seg,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                  r16[insn.src] + insn.imm,
-                );
-                break;
-              case Op.Store32:
-                store32(
-                  cpu,
-                  insn.seg,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                  gpr[insn.src] + insn.imm,
-                );
-                break;
-              case Op.AluLoad8: {
-                const b = load8(
-                  cpu,
-                  insn.seg,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                );
-                if (cpu.fault !== FAULT_NONE) break;
-                const r = alu(lazy, insn.sub, r8[insn.dst], b, 1);
-                if (insn.sub < ALU_CMP) r8[insn.dst] = r;
-                break;
-              }
-              case Op.AluLoad16: {
-                const b = load16(
-                  cpu,
-                  insn.seg,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                );
-                if (cpu.fault !== FAULT_NONE) break;
-                const r = alu(lazy, insn.sub, r16[insn.dst], b, 2);
-                if (insn.sub < ALU_CMP) r16[insn.dst] = r;
-                break;
-              }
-              case Op.AluLoad32: {
-                const b = load32(
-                  cpu,
-                  insn.seg,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                );
-                if (cpu.fault !== FAULT_NONE) break;
-                const r = alu(lazy, insn.sub, gpr[insn.dst], b, 4);
-                if (insn.sub < ALU_CMP) gpr[insn.dst] = r;
-                break;
-              }
-              case Op.AluStore8:
-                aluStore(
-                  cpu,
-                  insn,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                  1,
-                  r8[insn.src] + insn.imm,
-                );
-                break;
-              case Op.AluStore16:
-                aluStore(
-                  cpu,
-                  insn,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                  2,
-                  r16[insn.src] + insn.imm,
-                );
-                break;
-              case Op.AluStore32:
-                aluStore(
-                  cpu,
-                  insn,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                  4,
-                  gpr[insn.src] + insn.imm,
-                );
-                break;
-              case Op.Loop: {
-                // Count ← Count − 1 (CX or ECX by address size); jump when it is not 0.
-                const count = (gpr[ECX] - 1) & insn.addrMask;
-                if (count !== 0 && (((insn.eip + insn.disp) & insn.imm2) ^ INT_MIN) >= codeBound) {
-                  raise(cpu, GP_VECTOR, 0);
+            pair: {
+              switch (op) {
+                case Op.Load8: {
+                  const v = load8(
+                    cpu,
+                    insn.seg,
+                    (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                  );
+                  if (cpu.fault === FAULT_NONE) r8[insn.dst] = v;
                   break;
                 }
-                gpr[ECX] = (gpr[ECX] & ~insn.addrMask) | count;
-                if (count !== 0) break taken;
-                break;
-              }
-              case Op.Call: {
-                const target = (insn.eip + insn.disp) & insn.imm2;
-                if ((target ^ INT_MIN) >= codeBound) {
-                  raise(cpu, GP_VECTOR, 0);
+                case Op.Load16: {
+                  const v = load16(
+                    cpu,
+                    insn.seg,
+                    (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                  );
+                  if (cpu.fault === FAULT_NONE) r16[insn.dst] = v;
                   break;
                 }
-                push(cpu, insn.opSize, (insn.eip + insn.len) | 0);
-                if (cpu.fault !== FAULT_NONE) break;
-                eip = target;
-                insn = NOWHERE;
-                continue;
-              }
-              case Op.Ret: {
-                const target = peek(cpu, insn.opSize, 0) | 0;
-                if (cpu.fault !== FAULT_NONE) break;
-                if ((target ^ INT_MIN) >= codeBound) {
-                  raise(cpu, GP_VECTOR, 0);
+                case Op.Load32: {
+                  const v = load32(
+                    cpu,
+                    insn.seg,
+                    (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                  );
+                  if (cpu.fault === FAULT_NONE) gpr[insn.dst] = v;
                   break;
                 }
-                drop(cpu, insn.opSize);
-                eip = target;
-                insn = NOWHERE;
-                continue;
-              }
-              case Op.Push16:
-                push(cpu, 2, r16[insn.dst]);
-                break;
-              case Op.Push32:
-                push(cpu, 4, gpr[insn.dst]);
-                break;
-              case Op.Pop16: {
-                const v = pop(cpu, 2);
-                if (cpu.fault === FAULT_NONE) r16[insn.dst] = v;
-                break;
-              }
-              case Op.Pop32: {
-                const v = pop(cpu, 4);
-                if (cpu.fault === FAULT_NONE) gpr[insn.dst] = v;
-                break;
-              }
-              case Op.MovzxLoad8: {
-                const v = load8(
-                  cpu,
-                  insn.seg,
-                  (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
-                );
-                if (cpu.fault !== FAULT_NONE) break;
-                if (insn.size === 4) gpr[insn.dst] = v;
-                else r16[insn.dst] = v;
-                break;
-              }
-              case Op.Generated: {
-                cpu.eip = insn.eip;
-                left = enterGenerated(cpu, left + 1) | 0;
-                eip = cpu.eip | 0;
-                insn = NOWHERE;
-                if (cpu.fault !== FAULT_NONE) break fault;
-                if (cpu.generatedYield !== 0) {
-                  cpu.generatedYield = 0;
-                  start = (start - left) | 0;
-                  left = 0;
-                  break run;
+                case Op.Store8:
+                  store8(
+                    cpu,
+                    insn.seg,
+                    (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                    r8[insn.src] + insn.imm,
+                  );
+                  break;
+                case Op.Store16:
+                  store16(
+                    cpu,
+                    insn.seg,
+                    (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                    r16[insn.src] + insn.imm,
+                  );
+                  break;
+                case Op.Store32:
+                  store32(
+                    cpu,
+                    insn.seg,
+                    (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                    gpr[insn.src] + insn.imm,
+                  );
+                  break;
+                case Op.AluLoad8: {
+                  const b = load8(
+                    cpu,
+                    insn.seg,
+                    (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                  );
+                  if (cpu.fault !== FAULT_NONE) break;
+                  const r = alu(lazy, insn.sub, r8[insn.dst], b, 1);
+                  if (insn.sub < ALU_CMP) r8[insn.dst] = r;
+                  break;
                 }
-                if (cpu.attention !== 0) break run;
-                continue;
-              }
-              // What usually stands behind a port access is here, too: a call of the plain loop would cost more.
-              case Op.Test8Jz: {
-                const a = r8[insn.dst & R8_MASK];
-                const b = r8[insn.src & R8_MASK] + (insn.imm | 0);
-                const r = a & b;
-                lazy[RESULT] = (r << 24) >> 24;
-                lazy[AUX] = 0;
-                const jcc = insn.next;
-                if (left <= stop || jcc.linked < 0) break next;
-                left = (left - 1) | 0;
-                insn = jcc;
-                before = jcc;
-                if ((jcc.op & 1) === 0 ? r << 24 === 0 : r << 24 !== 0) break taken;
-                break next;
-              }
-              case Op.Test16Jz: {
-                const a = r16[insn.dst & R16_MASK];
-                const b = r16[insn.src & R16_MASK] + (insn.imm | 0);
-                const r = a & b;
-                lazy[RESULT] = (r << 16) >> 16;
-                lazy[AUX] = 0;
-                const jcc = insn.next;
-                if (left <= stop || jcc.linked < 0) break next;
-                left = (left - 1) | 0;
-                insn = jcc;
-                before = jcc;
-                if ((jcc.op & 1) === 0 ? r << 16 === 0 : r << 16 !== 0) break taken;
-                break next;
-              }
-              case Op.Test32Jz: {
-                const a = gpr[insn.dst & GPR_MASK];
-                const b = (gpr[insn.src & GPR_MASK] + (insn.imm | 0)) | 0;
-                const r = a & b;
-                lazy[RESULT] = r;
-                lazy[AUX] = 0;
-                const jcc = insn.next;
-                if (left <= stop || jcc.linked < 0) break next;
-                left = (left - 1) | 0;
-                insn = jcc;
-                before = jcc;
-                if ((jcc.op & 1) === 0 ? r === 0 : r !== 0) break taken;
-                break next;
-              }
-              case Op.Dec8Jz: {
-                const d = insn.dst & R8_MASK;
-                const a = r8[d];
-                const r = (a - 1) | 0;
-                r8[d] = r;
-                lazy[RESULT] = (r << 24) >> 24;
-                lazy[AUX] = (((lazy[AUX] >> 1) & AUX_HIGH) ^ ((a & ~r & 0x80) << 23)) | (~a & r & AUX_AF);
-                const jcc = insn.next;
-                if (left <= stop || jcc.linked < 0) break next;
-                left = (left - 1) | 0;
-                insn = jcc;
-                before = jcc;
-                if ((jcc.op & 1) === 0 ? r << 24 === 0 : r << 24 !== 0) break taken;
-                break next;
-              }
-              case Op.Dec16Jz: {
-                const d = insn.dst & R16_MASK;
-                const a = r16[d];
-                const r = (a - 1) | 0;
-                r16[d] = r;
-                lazy[RESULT] = (r << 16) >> 16;
-                lazy[AUX] = (((lazy[AUX] >> 1) & AUX_HIGH) ^ ((a & ~r & 0x8000) << 15)) | (~a & r & AUX_AF);
-                const jcc = insn.next;
-                if (left <= stop || jcc.linked < 0) break next;
-                left = (left - 1) | 0;
-                insn = jcc;
-                before = jcc;
-                if ((jcc.op & 1) === 0 ? r << 16 === 0 : r << 16 !== 0) break taken;
-                break next;
-              }
-              case Op.Dec32Jz: {
-                const d = insn.dst & GPR_MASK;
-                const a = gpr[d];
-                const r = (a - 1) | 0;
-                gpr[d] = r;
-                lazy[RESULT] = r;
-                lazy[AUX] =
-                  (((lazy[AUX] >> 1) & AUX_HIGH) ^ (((a & ~r) >>> 1) & CARRY_IN)) | (~a & r & AUX_AF);
-                const jcc = insn.next;
-                if (left <= stop || jcc.linked < 0) break next;
-                left = (left - 1) | 0;
-                insn = jcc;
-                before = jcc;
-                if ((jcc.op & 1) === 0 ? r === 0 : r !== 0) break taken;
-                break next;
-              }
-              case Op.PortIo: {
-                cpu.eip = insn.eip;
-                const exit = portIoExit(cpu, insn, mayStay ? (left + 1) | 0 : 0);
-                if (exit === INLINE_IO_DONE) break next;
-                if (exit === NO_EXIT) break;
-                if (exit < NATIVE_REPEAT) {
-                  const result = exit - INLINE_IO;
-                  eip = insn.eip | 0;
-                  if (result >= INLINE_REPEAT) left = (left + 1 - cpu.inlineTicks) | 0;
-                  else eip = (eip + insn.len) | 0;
+                case Op.AluLoad16: {
+                  const b = load16(
+                    cpu,
+                    insn.seg,
+                    (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                  );
+                  if (cpu.fault !== FAULT_NONE) break;
+                  const r = alu(lazy, insn.sub, r16[insn.dst], b, 2);
+                  if (insn.sub < ALU_CMP) r16[insn.dst] = r;
+                  break;
+                }
+                case Op.AluLoad32: {
+                  const b = load32(
+                    cpu,
+                    insn.seg,
+                    (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                  );
+                  if (cpu.fault !== FAULT_NONE) break;
+                  const r = alu(lazy, insn.sub, gpr[insn.dst], b, 4);
+                  if (insn.sub < ALU_CMP) gpr[insn.dst] = r;
+                  break;
+                }
+                case Op.AluStore8:
+                  aluStore(
+                    cpu,
+                    insn,
+                    (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                    1,
+                    r8[insn.src] + insn.imm,
+                  );
+                  break;
+                case Op.AluStore16:
+                  aluStore(
+                    cpu,
+                    insn,
+                    (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                    2,
+                    r16[insn.src] + insn.imm,
+                  );
+                  break;
+                case Op.AluStore32:
+                  aluStore(
+                    cpu,
+                    insn,
+                    (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                    4,
+                    gpr[insn.src] + insn.imm,
+                  );
+                  break;
+                case Op.Call: {
+                  const target = (insn.eip + insn.disp) & insn.imm2;
+                  if ((target ^ INT_MIN) >= segBound[CODE_BOUND]) {
+                    raise(cpu, GP_VECTOR, 0);
+                    break;
+                  }
+                  push(cpu, insn.opSize, (insn.eip + insn.len) | 0);
+                  if (cpu.fault !== FAULT_NONE) break;
+                  eip = target;
                   insn = NOWHERE;
-                  if (result === INLINE_REPEAT) continue;
-                  // Nothing is left of the budget: KVM_RUN looks at what is due.
-                  start = (start - left) | 0;
-                  left = 0;
-                  break run;
+                  continue;
                 }
-                if (exit === NATIVE_REPEAT) {
-                  eip = insn.eip | 0;
+                case Op.Ret: {
+                  const target = peek(cpu, insn.opSize, 0) | 0;
+                  if (cpu.fault !== FAULT_NONE) break;
+                  if ((target ^ INT_MIN) >= segBound[CODE_BOUND]) {
+                    raise(cpu, GP_VECTOR, 0);
+                    break;
+                  }
+                  drop(cpu, insn.opSize);
+                  eip = target;
                   insn = NOWHERE;
+                  continue;
+                }
+                case Op.Push16:
+                  push(cpu, 2, r16[insn.dst]);
+                  break;
+                case Op.Push32:
+                  push(cpu, 4, gpr[insn.dst]);
+                  break;
+                case Op.Pop16: {
+                  const v = pop(cpu, 2);
+                  if (cpu.fault === FAULT_NONE) r16[insn.dst] = v;
+                  break;
+                }
+                case Op.Pop32: {
+                  const v = pop(cpu, 4);
+                  if (cpu.fault === FAULT_NONE) gpr[insn.dst] = v;
+                  break;
+                }
+                case Op.MovzxLoad8: {
+                  const v = load8(
+                    cpu,
+                    insn.seg,
+                    (gpr[insn.base] + (gpr[insn.index] << insn.scale) + insn.disp) & insn.addrMask,
+                  );
+                  if (cpu.fault !== FAULT_NONE) break;
+                  if (insn.size === 4) gpr[insn.dst] = v;
+                  else r16[insn.dst] = v;
+                  break;
+                }
+                case Op.Generated: {
+                  cpu.eip = insn.eip;
+                  left = enterGenerated(cpu, left + 1) | 0;
+                  eip = cpu.eip | 0;
+                  insn = NOWHERE;
+                  if (cpu.fault !== FAULT_NONE) break fault;
+                  if (cpu.generatedYield !== 0) {
+                    cpu.generatedYield = 0;
+                    start = (start - left) | 0;
+                    left = 0;
+                    break run;
+                  }
                   if (cpu.attention !== 0) break run;
                   continue;
                 }
-                if (single) {
-                  cpu.interruptShadow = shadow;
-                  cpu.sysFlags |= oneShot & X86_EFLAGS_RF;
+                // What usually stands behind a port access is here, too: a call of the plain loop would cost more.
+                case Op.Test8Jz: {
+                  const r = r8[insn.dst & R8_MASK] & (r8[insn.src & R8_MASK] + (insn.imm | 0));
+                  lazy[RESULT] = (r << 24) >> 24;
+                  lazy[AUX] = 0;
+                  break pair;
                 }
-                return leave(cpu, insn.eip, start - left - 1, exit);
-              }
-              case Op.Jo:
-              case Op.Jno:
-              case Op.Jb:
-              case Op.Jae:
-              case Op.Je:
-              case Op.Jne:
-              case Op.Jbe:
-              case Op.Ja:
-              case Op.Js:
-              case Op.Jns:
-              case Op.Jp:
-              case Op.Jnp:
-              case Op.Jl:
-              case Op.Jge:
-              case Op.Jle:
-              case Op.Jg:
-              case Op.Jmp:
-                // Taken, and beyond the limit.
-                raise(cpu, GP_VECTOR, 0);
-                break;
-              default: {
-                cpu.eip = insn.eip;
-                cpu.budgetLeft = left - stop;
-                cpu.retired = start - left;
-                const status = COLD_TABLE[op](cpu, insn);
-                left = (cpu.budgetLeft + stop) | 0;
-                if (cpu.fault !== FAULT_NONE) break;
-                if (status !== COLD_NEXT) {
-                  if (status === COLD_EXIT) {
-                    if (single) {
-                      cpu.interruptShadow = shadow;
-                      cpu.sysFlags |= oneShot & X86_EFLAGS_RF;
-                    }
-                    return leave(cpu, insn.eip, start - left - 1, cpu.exitReason);
+                case Op.Test16Jz: {
+                  const r = r16[insn.dst & R16_MASK] & (r16[insn.src & R16_MASK] + (insn.imm | 0));
+                  lazy[RESULT] = (r << 16) >> 16;
+                  lazy[AUX] = 0;
+                  break pair;
+                }
+                case Op.Test32Jz:
+                  lazy[RESULT] = gpr[insn.dst & GPR_MASK] & (gpr[insn.src & GPR_MASK] + (insn.imm | 0));
+                  lazy[AUX] = 0;
+                  break pair;
+                case Op.Dec8Jz: {
+                  const d = insn.dst & R8_MASK;
+                  const a = r8[d];
+                  const r = (a - 1) | 0;
+                  r8[d] = r;
+                  lazy[RESULT] = (r << 24) >> 24;
+                  lazy[AUX] = (((lazy[AUX] >> 1) & AUX_HIGH) ^ ((a & ~r & 0x80) << 23)) | (~a & r & AUX_AF);
+                  break pair;
+                }
+                case Op.Dec16Jz: {
+                  const d = insn.dst & R16_MASK;
+                  const a = r16[d];
+                  const r = (a - 1) | 0;
+                  r16[d] = r;
+                  lazy[RESULT] = (r << 16) >> 16;
+                  lazy[AUX] = (((lazy[AUX] >> 1) & AUX_HIGH) ^ ((a & ~r & 0x8000) << 15)) | (~a & r & AUX_AF);
+                  break pair;
+                }
+                case Op.Dec32Jz: {
+                  const d = insn.dst & GPR_MASK;
+                  const a = gpr[d];
+                  const r = (a - 1) | 0;
+                  gpr[d] = r;
+                  lazy[RESULT] = r;
+                  lazy[AUX] =
+                    (((lazy[AUX] >> 1) & AUX_HIGH) ^ (((a & ~r) >>> 1) & CARRY_IN)) | (~a & r & AUX_AF);
+                  break pair;
+                }
+                case Op.PortIo: {
+                  cpu.eip = insn.eip;
+                  const exit = portIoExit(cpu, insn, mayStay ? (left + 1) | 0 : 0);
+                  if (exit === INLINE_IO_DONE) break next;
+                  if (exit === NO_EXIT) break;
+                  if (exit < NATIVE_REPEAT) {
+                    const result = exit - INLINE_IO;
+                    eip = insn.eip | 0;
+                    if (result >= INLINE_REPEAT) left = (left + 1 - cpu.inlineTicks) | 0;
+                    else eip = (eip + insn.len) | 0;
+                    insn = NOWHERE;
+                    if (result === INLINE_REPEAT) continue;
+                    // Nothing is left of the budget: KVM_RUN looks at what is due.
+                    start = (start - left) | 0;
+                    left = 0;
+                    break run;
                   }
-                  eip = insn.eip | 0;
-                  insn = NOWHERE;
-                  if (status === COLD_REPEAT) {
+                  if (exit === NATIVE_REPEAT) {
+                    eip = insn.eip | 0;
+                    insn = NOWHERE;
                     if (cpu.attention !== 0) break run;
                     continue;
                   }
-                  // COLD_JUMP or COLD_EVENT
-                  completed = status !== COLD_EVENT;
-                  eip = cpu.eip | 0;
-                  window.len = 0;
-                  codeBound = segBound[(SEG_CS << 3) | 3];
-                  state[CODE_BOUND] = codeBound;
-                  if (cpu.attention !== 0) break run;
-                  continue;
+                  if (single) {
+                    cpu.interruptShadow = shadow;
+                    cpu.sysFlags |= oneShot & X86_EFLAGS_RF;
+                  }
+                  return leave(cpu, insn.eip, start - left - 1, exit);
                 }
-                if (cpu.attention === 0) break next;
-                eip = (insn.eip + insn.len) | 0;
-                insn = NOWHERE;
-                break run;
+                case Op.Jo:
+                case Op.Jno:
+                case Op.Jb:
+                case Op.Jae:
+                case Op.Je:
+                case Op.Jne:
+                case Op.Jbe:
+                case Op.Ja:
+                case Op.Js:
+                case Op.Jns:
+                case Op.Jp:
+                case Op.Jnp:
+                case Op.Jl:
+                case Op.Jge:
+                case Op.Jle:
+                case Op.Jg:
+                case Op.Jmp:
+                case Op.Loop:
+                  // Taken, and beyond the limit.
+                  raise(cpu, GP_VECTOR, 0);
+                  break;
+                default: {
+                  cpu.eip = insn.eip;
+                  cpu.budgetLeft = left - stop;
+                  cpu.retired = start - left;
+                  const status = COLD_TABLE[op](cpu, insn);
+                  left = (cpu.budgetLeft + stop) | 0;
+                  if (cpu.fault !== FAULT_NONE) break;
+                  if (status !== COLD_NEXT) {
+                    if (status === COLD_EXIT) {
+                      if (single) {
+                        cpu.interruptShadow = shadow;
+                        cpu.sysFlags |= oneShot & X86_EFLAGS_RF;
+                      }
+                      return leave(cpu, insn.eip, start - left - 1, cpu.exitReason);
+                    }
+                    eip = insn.eip | 0;
+                    insn = NOWHERE;
+                    if (status === COLD_REPEAT) {
+                      if (cpu.attention !== 0) break run;
+                      continue;
+                    }
+                    // COLD_JUMP or COLD_EVENT
+                    completed = status !== COLD_EVENT;
+                    eip = cpu.eip | 0;
+                    window.len = 0;
+                    if (cpu.attention !== 0) break run;
+                    continue;
+                  }
+                  if (cpu.attention === 0) break next;
+                  eip = (insn.eip + insn.len) | 0;
+                  insn = NOWHERE;
+                  break run;
+                }
               }
+              if (cpu.fault !== FAULT_NONE) break fault;
+              break next;
             }
-            if (cpu.fault !== FAULT_NONE) break fault;
+            // As in the plain loop; JE and JNE alone.
+            const jcc = insn.next;
+            if (left <= stop || jcc.linked < 0) break next;
+            left = (left - 1) | 0;
+            insn = jcc;
+            before = jcc;
+            if ((lazy[RESULT] === 0) !== ((jcc.op & NEGATED) !== 0)) break taken;
           }
           insn = insn.next;
           continue;
         }
-        if (insn.leads !== 0 || (((insn.eip + insn.disp) & insn.imm2) ^ INT_MIN) < codeBound) {
+        if (insn.leads !== 0 || (((insn.eip + insn.disp) & insn.imm2) ^ INT_MIN) < segBound[CODE_BOUND]) {
           insn = insn.target;
           continue;
         }
