@@ -103,9 +103,7 @@ async function runWithHost(
   const onAlarm = (): void => {};
   process.on('SIGALRM', onAlarm);
   const readsStdin = options.serial.kind === 'stdio' && file !== '-';
-  const input: SerialInput = readsStdin
-    ? new StdinInput(io.stdin, io.stdinNeverWaits === true, wakeup, () => signals.interrupt())
-    : NO_INPUT;
+  const input: SerialInput = readsStdin ? new StdinInput(io, wakeup, () => signals.interrupt()) : NO_INPUT;
   try {
     sayStarted();
     engine.interruptEvery(INTERRUPT_US);

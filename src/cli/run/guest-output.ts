@@ -51,6 +51,8 @@ export class GuestBytes implements Gathered {
 }
 
 const BLOCK_BYTES = 1 << 19;
+/** Fewer bytes than these are copied, and the block goes on: a guest that is traced a few lines at a time takes one block. */
+const MIN_HANDED_BYTES = 1 << 14;
 /** Blocks kept for what comes next. */
 const MAX_FREE = 16;
 
@@ -81,6 +83,7 @@ export class TraceLines implements LineSink, Gathered {
   }
 
   handOn(): void {
+    if (this.#full.length === 0 && this.#length < MIN_HANDED_BYTES) this.#handCopy();
     this.#cut();
     const full = this.#full;
     this.#full = [];
@@ -92,6 +95,12 @@ export class TraceLines implements LineSink, Gathered {
       });
     }
     this.stream.throwIfFailed();
+  }
+
+  #handCopy(): void {
+    if (this.#length === 0) return;
+    this.stream.write(this.#block.slice(0, this.#length));
+    this.#length = 0;
   }
 
   /** The block is the stream's until it is written. */

@@ -137,9 +137,7 @@ async function runWithHost(
   const wakeup = new Wakeup();
   const signals = new StopSignals(io, () => wakeup.wake());
   const readsStdin = options.serial.kind === 'stdio' && file !== '-';
-  const input: SerialInput = readsStdin
-    ? new StdinInput(io.stdin, io.stdinNeverWaits === true, wakeup, () => signals.interrupt())
-    : NO_INPUT;
+  const input: SerialInput = readsStdin ? new StdinInput(io, wakeup, () => signals.interrupt()) : NO_INPUT;
   try {
     return await runLoop(board, {
       maxInsns: options.maxInsns ?? Number.POSITIVE_INFINITY,

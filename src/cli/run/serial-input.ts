@@ -1,7 +1,7 @@
 /**
  * Standard input on its way to the UART: raw bytes, read no faster than the guest takes them.
  */
-import type { InputStream } from '../io.ts';
+import type { CliIo, InputStream } from '../io.ts';
 import type { Wakeup } from './host-time.ts';
 
 const CTRL_C = 3;
@@ -42,8 +42,9 @@ export class StdinInput implements SerialInput {
   #at = 0;
   #ended = false;
 
-  constructor(stdin: InputStream, neverWaits: boolean, wakeup: Wakeup, onInterrupt: () => void) {
-    this.neverWaits = neverWaits;
+  constructor(io: Pick<CliIo, 'stdin' | 'stdinNeverWaits'>, wakeup: Wakeup, onInterrupt: () => void) {
+    const { stdin } = io;
+    this.neverWaits = io.stdinNeverWaits === true;
     this.#stdin = stdin;
     this.#wakeup = wakeup;
     this.#onInterrupt = onInterrupt;

@@ -10,7 +10,7 @@ function setUp(terminal = false) {
   const modes: boolean[] = [];
   const tty = { isTTY: terminal, setRawMode: (on: boolean) => modes.push(on) };
   let interrupts = 0;
-  const input = new StdinInput(Object.assign(stdin, tty), false, new Wakeup(), () => interrupts++);
+  const input = new StdinInput({ stdin: Object.assign(stdin, tty) }, new Wakeup(), () => interrupts++);
   return { stdin, input, modes, interrupts: () => interrupts };
 }
 

@@ -79,7 +79,7 @@ describe('TraceLines', () => {
     });
     const lines = new TraceLines(new OutputStream(stream, 'a file'));
     const write = (): void => {
-      lines.writeLine(Buffer.from('a'), Buffer.from('b\n'));
+      lines.writeLine(Buffer.from('a'), Buffer.alloc(20_000, 'b'));
       lines.handOn();
     };
     write();
@@ -92,6 +92,27 @@ describe('TraceLines', () => {
     expect(buffers).toHaveLength(3);
     expect(buffers[1]).toBe(buffers[0]);
     expect(buffers[2]).not.toBe(buffers[0]);
+  });
+
+  it('takes no block for a few lines at a time', async () => {
+    const chunks: Buffer[] = [];
+    const stream = new Writable({
+      write(chunk: Buffer, _encoding, next) {
+        chunks.push(chunk);
+        next();
+      },
+    });
+    const lines = new TraceLines(new OutputStream(stream, 'a file'));
+    for (let i = 0; i < 200; i++) {
+      lines.writeLine(Buffer.from(`${i} `), Buffer.from('line\n'));
+      lines.handOn();
+    }
+    lines.handOn();
+    await nextTurn();
+    expect(Buffer.concat(chunks).toString()).toBe(
+      Array.from({ length: 200 }, (_, i) => `${i} line\n`).join(''),
+    );
+    expect(chunks.every((chunk) => chunk.buffer.byteLength < 0x10000)).toBe(true);
   });
 
   it('counts what waits, in blocks and behind them', () => {
