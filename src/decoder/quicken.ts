@@ -3,9 +3,11 @@
  * in `Insn.linked` alone; `Insn.op`, which everybody else reads, stays what it is.
  */
 import { type Insn, REG8_ZERO } from './insn.ts';
-import { Op } from './op.ts';
+import { NEGATED, Op } from './op.ts';
 
 const COUNT_MASK = 31;
+/** 8, 16 and 32 bits. */
+const WIDTHS = 3;
 
 /** What `insn` is done as by itself. */
 export function quickOp(insn: Insn): number {
@@ -14,16 +16,21 @@ export function quickOp(insn: Insn): number {
   return insn.imm >= 1 && insn.imm <= COUNT_MASK ? Op.ShlImm32 + (op - Op.Shl32) : op;
 }
 
+/** The first of three widths, the jump behind it (it or its negation), and what the two are done as. */
+const PAIRS: readonly (readonly [first: number, jump: number, pair: number])[] = [
+  [Op.Cmp8, Op.Je, Op.Cmp8Jz],
+  [Op.Test8, Op.Je, Op.Test8Jz],
+  [Op.Dec8, Op.Je, Op.Dec8Jz],
+  [Op.Cmp8, Op.Jb, Op.Cmp8Jc],
+];
+
 /** What `insn` is done as with `then`, which comes behind it: the conditional jump is done with it. */
 export function quickPair(insn: Insn, then: Insn): number {
   const own = quickOp(insn);
-  const onZero = then.op === Op.Je || then.op === Op.Jne;
-  const onCarry = then.op === Op.Jb || then.op === Op.Jae;
-  if (!onZero && !onCarry) return own;
-  if (onCarry && own === Op.ShrImm32) return Op.ShrImm32Jc;
-  if (onCarry && own >= Op.Cmp8 && own <= Op.Cmp32) return Op.Cmp8Jc + (own - Op.Cmp8);
-  if (onZero && own >= Op.Cmp8 && own <= Op.Cmp32) return Op.Cmp8Jz + (own - Op.Cmp8);
-  if (onZero && own >= Op.Test8 && own <= Op.Test32) return Op.Test8Jz + (own - Op.Test8);
-  if (onZero && own >= Op.Dec8 && own <= Op.Dec32) return Op.Dec8Jz + (own - Op.Dec8);
+  const jump = then.op & ~NEGATED;
+  if (own === Op.ShrImm32 && jump === Op.Jb) return Op.ShrImm32Jc;
+  for (const [first, its, pair] of PAIRS) {
+    if (jump === its && own >= first && own < first + WIDTHS) return pair + (own - first);
+  }
   return own;
 }
