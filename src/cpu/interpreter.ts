@@ -9,7 +9,7 @@
  * arrays; the budget is a local, EIP is the instruction's (`Insn.eip`); both are written back whenever something else could look.
  */
 import { NOWHERE } from '../decoder/insn.ts';
-import { ALU_CMP, NEGATED, Op, PLAIN_OPS } from '../decoder/op.ts';
+import { ALU_CMP, Op, PLAIN_OPS } from '../decoder/op.ts';
 import {
   EXIT_REASON_EPT_VIOLATION,
   EXIT_REASON_PREEMPTION_TIMER,
@@ -492,7 +492,7 @@ function createRunner(cpu: Cpu): Runner {
             left = (left - 1) | 0;
             insn = jcc;
             before = jcc;
-            if ((lazy[RESULT] === 0) !== ((jcc.op & NEGATED) !== 0)) break taken;
+            if ((~(lazy[RESULT] | -lazy[RESULT]) ^ (jcc.op << 31)) < 0) break taken;
           }
           insn = insn.next;
           continue;

@@ -8,7 +8,7 @@
  * test/hot-loop.test.ts holds what makes it so: no call, no second loop, the size.
  */
 import { type Insn, NOWHERE, SEG_CS, SEG_SS } from '../decoder/insn.ts';
-import { FIRST_PAIR, NEGATED, Op } from '../decoder/op.ts';
+import { FIRST_PAIR, Op } from '../decoder/op.ts';
 import type { Cpu } from './cpu.ts';
 import { getPf } from './flags.ts';
 import { PAGE_MASK, PAGE_SHIFT, PAGE_SIZE } from './memory.ts';
@@ -85,8 +85,8 @@ export function createPlainLoop(cpu: Cpu): PlainLoop {
         if (left !== state[FOUND_AT]) break;
         op = insn.op | 0;
       }
-      // Of a pair: whether JE or JB would jump.
-      let holds = false;
+      // Of a pair: below 0 when JE or JB would jump. (A truth value would be an object, asked twice.)
+      let sign = 0;
       taken: {
         pair: {
           switch (op) {
@@ -322,11 +322,12 @@ export function createPlainLoop(cpu: Cpu): PlainLoop {
               const a = r8[insn.dst & R8_MASK];
               const b = r8[insn.src & R8_MASK] + (insn.imm | 0);
               const r = (a - b) | 0;
-              lazy[RESULT] = (r << 24) >> 24;
+              const v = (r << 24) >> 24;
+              lazy[RESULT] = v;
               const c = (~a & b) | ((~a | b) & r);
               lazy[AUX] = ((c << 24) & AUX_HIGH) | (c & AUX_AF);
               if (op < FIRST_PAIR) break;
-              holds = op < Op.Cmp8Jc ? r << 24 === 0 : c << 24 < 0;
+              sign = op < Op.Cmp8Jc ? ~(v | -v) : c << 24;
               break pair;
             }
             case Op.Cmp16:
@@ -335,11 +336,12 @@ export function createPlainLoop(cpu: Cpu): PlainLoop {
               const a = r16[insn.dst & R16_MASK];
               const b = r16[insn.src & R16_MASK] + (insn.imm | 0);
               const r = (a - b) | 0;
-              lazy[RESULT] = (r << 16) >> 16;
+              const v = (r << 16) >> 16;
+              lazy[RESULT] = v;
               const c = (~a & b) | ((~a | b) & r);
               lazy[AUX] = ((c << 16) & AUX_HIGH) | (c & AUX_AF);
               if (op < FIRST_PAIR) break;
-              holds = op < Op.Cmp8Jc ? r << 16 === 0 : c << 16 < 0;
+              sign = op < Op.Cmp8Jc ? ~(v | -v) : c << 16;
               break pair;
             }
             case Op.Cmp32:
@@ -352,7 +354,7 @@ export function createPlainLoop(cpu: Cpu): PlainLoop {
               const c = (~a & b) | ((~a | b) & r);
               lazy[AUX] = c & AUX_KEEP;
               if (op < FIRST_PAIR) break;
-              holds = op < Op.Cmp8Jc ? r === 0 : c < 0;
+              sign = op < Op.Cmp8Jc ? ~(r | -r) : c;
               break pair;
             }
             case Op.Test8:
@@ -361,10 +363,11 @@ export function createPlainLoop(cpu: Cpu): PlainLoop {
               const a = r8[insn.dst & R8_MASK];
               const b = r8[insn.src & R8_MASK] + (insn.imm | 0);
               const r = a & b;
-              lazy[RESULT] = (r << 24) >> 24;
+              const v = (r << 24) >> 24;
+              lazy[RESULT] = v;
               lazy[AUX] = 0;
               if (op < FIRST_PAIR) break;
-              holds = r << 24 === 0;
+              sign = ~(v | -v);
               break pair;
             }
             case Op.Test16:
@@ -372,10 +375,11 @@ export function createPlainLoop(cpu: Cpu): PlainLoop {
               const a = r16[insn.dst & R16_MASK];
               const b = r16[insn.src & R16_MASK] + (insn.imm | 0);
               const r = a & b;
-              lazy[RESULT] = (r << 16) >> 16;
+              const v = (r << 16) >> 16;
+              lazy[RESULT] = v;
               lazy[AUX] = 0;
               if (op < FIRST_PAIR) break;
-              holds = r << 16 === 0;
+              sign = ~(v | -v);
               break pair;
             }
             case Op.Test32:
@@ -386,7 +390,7 @@ export function createPlainLoop(cpu: Cpu): PlainLoop {
               lazy[RESULT] = r;
               lazy[AUX] = 0;
               if (op < FIRST_PAIR) break;
-              holds = r === 0;
+              sign = ~(r | -r);
               break pair;
             }
             case Op.Mov8:
@@ -433,10 +437,11 @@ export function createPlainLoop(cpu: Cpu): PlainLoop {
               const a = r8[d];
               const r = (a - 1) | 0;
               r8[d] = r;
-              lazy[RESULT] = (r << 24) >> 24;
+              const v = (r << 24) >> 24;
+              lazy[RESULT] = v;
               lazy[AUX] = (((lazy[AUX] >> 1) & AUX_HIGH) ^ ((a & ~r & 0x80) << 23)) | (~a & r & AUX_AF);
               if (op < FIRST_PAIR) break;
-              holds = r << 24 === 0;
+              sign = ~(v | -v);
               break pair;
             }
             case Op.Dec16:
@@ -445,10 +450,11 @@ export function createPlainLoop(cpu: Cpu): PlainLoop {
               const a = r16[d];
               const r = (a - 1) | 0;
               r16[d] = r;
-              lazy[RESULT] = (r << 16) >> 16;
+              const v = (r << 16) >> 16;
+              lazy[RESULT] = v;
               lazy[AUX] = (((lazy[AUX] >> 1) & AUX_HIGH) ^ ((a & ~r & 0x8000) << 15)) | (~a & r & AUX_AF);
               if (op < FIRST_PAIR) break;
-              holds = r << 16 === 0;
+              sign = ~(v | -v);
               break pair;
             }
             case Op.Dec32:
@@ -460,7 +466,7 @@ export function createPlainLoop(cpu: Cpu): PlainLoop {
               lazy[RESULT] = r;
               lazy[AUX] = (((lazy[AUX] >> 1) & AUX_HIGH) ^ (((a & ~r) >>> 1) & CARRY_IN)) | (~a & r & AUX_AF);
               if (op < FIRST_PAIR) break;
-              holds = r === 0;
+              sign = ~(r | -r);
               break pair;
             }
             case Op.Lea16:
@@ -676,7 +682,7 @@ export function createPlainLoop(cpu: Cpu): PlainLoop {
               lazy[RESULT] = r;
               lazy[AUX] = (out & INT_MIN) | (((out ^ r ^ (r << 1)) >>> 1) & CARRY_IN);
               if (op < FIRST_PAIR) break;
-              holds = out < 0;
+              sign = out;
               break pair;
             }
             case Op.SarImm32: {
@@ -799,11 +805,11 @@ export function createPlainLoop(cpu: Cpu): PlainLoop {
         }
         // The conditional jump behind it is done with it, as long as there is a tick for that.
         const jcc = insn.next;
-        if (left - stop > 1 && jcc.linked >= 0) {
+        if (((left - 1) | 0) > stop && jcc.linked >= 0) {
           left = (left - 1) | 0;
           insn = jcc;
           before = jcc;
-          if (holds !== ((jcc.op & NEGATED) !== 0)) break taken;
+          if ((sign ^ (jcc.op << 31)) < 0) break taken;
         }
         left = (left - 1) | 0;
         before = insn;
