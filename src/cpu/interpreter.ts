@@ -136,6 +136,7 @@ function createRunner(cpu: Cpu): Runner {
     cpu.sysFlags = flags & ~X86_EFLAGS_RF;
     const mayStay = (shadow | (oneShot & X86_EFLAGS_TF)) === 0;
     let completed = true;
+    const first = left;
 
     // What comes next, as far as the instruction before it knows; and that one.
     let insn = NOWHERE;
@@ -158,7 +159,8 @@ function createRunner(cpu: Cpu): Runner {
           state[FOUND_AT] = left;
           continue;
         }
-        if (op < PLAIN_OPS) {
+        // The first of a segment comes this way whatever it is: V8 has then seen it, also where a guest hardly ever takes it.
+        if (op < PLAIN_OPS || left === first) {
           state[LEFT] = left;
           insn = plain.run(insn, before);
           left = state[LEFT] | 0;
