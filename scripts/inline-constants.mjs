@@ -1,7 +1,8 @@
 /**
- * Build step after tsc: in the built hot files, replaces `Op.Name` and integer constants (SCREAMING_CASE) that are imported or
- * exported by their numbers, so that V8 sees literals: a `case` must be a small-integer literal to become a jump table, and an
- * imported constant is a load and two checks at each use.
+ * Build step after tsc: in the built hot files, replaces `Op.Name` and integer constants (SCREAMING_CASE) by their numbers, so
+ * that V8 sees literals: a `case` must be a small-integer literal to become a jump table, and a constant of the module or of
+ * another one is a load and a check or two at each use, wherever V8 does not know the function's context (its interpreter, code
+ * made in the middle of a loop).
  *
  *     node scripts/inline-constants.mjs [dist]
  */
@@ -23,6 +24,18 @@ async function constantsOf(path) {
   return found;
 }
 
+const NAMES = /(?<![\w.$'"])(Op\.[A-Za-z0-9]+|[A-Z][A-Z0-9_]+)(?![\w$'"])(?!:(?!\s*(?:\{|$)))/g;
+/** Numbers, operators and parentheses, nothing else. */
+const ARITHMETIC = /^(?:0x[\da-f]+|\d+|<<|>>>?|[-+*|&~() ])+$/;
+
+/** What a module's own constant of the line is worth, as far as it is written in numbers. */
+function ownConstant(line) {
+  const [, name, value] = /^const ([A-Z][A-Z0-9_]*) = (.*);$/.exec(line) ?? [];
+  if (name === undefined || !ARITHMETIC.test(value)) return null;
+  const number = new Function(`return ${value}`)();
+  return Number.isSafeInteger(number) ? [name, String(number)] : null;
+}
+
 let replaced = 0;
 for (const folder of HOT_FOLDERS) {
   for (const file of (existsSync(join(dist, folder)) ? readdirSync(join(dist, folder)) : []).filter((f) =>
@@ -40,18 +53,20 @@ for (const folder of HOT_FOLDERS) {
       }
     }
     for (const [name, value] of await constantsOf(path)) if (!name.includes('.')) values.set(name, value);
-    if (values.size === 0) continue;
+    const inline = (code) =>
+      code.replace(NAMES, (name) => {
+        const value = values.get(name);
+        if (value === undefined) return name;
+        replaced++;
+        return value.startsWith('-') ? `(${value})` : value;
+      });
     const lines = text.split('\n').map((line) => {
       if (/^(import|export) \{|^export (const|let)\b/.test(line) || line.startsWith('//')) return line;
-      return line.replace(
-        /(?<![\w.$'"])(Op\.[A-Za-z0-9]+|[A-Z][A-Z0-9_]+)(?![\w$'"])(?!:(?!\s*(?:\{|$)))/g,
-        (name) => {
-          const value = values.get(name);
-          if (value === undefined) return name;
-          replaced++;
-          return value.startsWith('-') ? `(${value})` : value;
-        },
-      );
+      const [declaration] = /^(?:const|let) \w+ = /.exec(line) ?? [''];
+      const inlined = declaration + inline(line.slice(declaration.length));
+      const own = ownConstant(inlined);
+      if (own !== null) values.set(...own);
+      return inlined;
     });
     writeFileSync(path, lines.join('\n'));
   }
