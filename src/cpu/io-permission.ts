@@ -23,7 +23,11 @@ import { IO_MAP_BASE_OFFSET, TSS32_MIN_LIMIT } from './tss.ts';
 
 /** Whether the bitmap must be asked: always in virtual-8086 mode, else when CPL > IOPL. */
 function bitmapDecides(cpu: Cpu): boolean {
-  if ((cpu.cr0 & X86_CR0_PE) === 0) return false;
+  return (cpu.cr0 & X86_CR0_PE) !== 0 && bitmapDecidesProtected(cpu);
+}
+
+/** Apart, so that real mode leaves V8 room to see through the device behind the port. */
+function bitmapDecidesProtected(cpu: Cpu): boolean {
   return (cpu.sysFlags & X86_EFLAGS_VM) !== 0 || cpl(cpu) > iopl(cpu);
 }
 

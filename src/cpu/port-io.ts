@@ -50,11 +50,10 @@ export function portIoExit(cpu: Cpu, insn: Insn, remaining: number): number {
   const { ioQual } = insn;
   const port = (ioQual & IO_QUAL_IMM) !== 0 ? ioQual >>> IO_QUAL_PORT_SHIFT : cpu.r16[DX];
   const result = inlineAccess(cpu, io, ioQual, port, remaining);
-  if (result === INLINE_EXIT) return leaveForPortIo(cpu, insn, ioQual | (port << IO_QUAL_PORT_SHIFT));
-  return INLINE_IO + result;
+  return result === INLINE_EXIT ? checkedPortIo(cpu, insn, 0) : INLINE_IO + result;
 }
 
-/** The same with everything that may be in the way. */
+/** The same with everything that may be in the way. @param remaining 0: no try without an exit (any more). */
 function checkedPortIo(cpu: Cpu, insn: Insn, remaining: number): number {
   let qual = insn.ioQual;
   if ((qual & IO_QUAL_IMM) === 0) qual |= cpu.r16[DX] << IO_QUAL_PORT_SHIFT;

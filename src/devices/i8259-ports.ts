@@ -236,22 +236,17 @@ export function elcrIoportRead(opaque: KvmPicState): number {
 export function picdevWrite(s: KvmPic, addr: number, len: IoSize, val: number): boolean {
   // KVM: “non byte write” is logged and swallowed.
   if (len !== 1) return true;
-  switch (addr) {
-    case PIC_MASTER_BASE:
-    case PIC_MASTER_BASE + 1:
-      s.fn.picIoportWrite(s, s.master, addr, val);
-      return true;
-    case PIC_SLAVE_BASE:
-    case PIC_SLAVE_BASE + 1:
-      s.fn.picIoportWrite(s, s.slave, addr, val);
-      return true;
-    case PIC_ELCR_BASE:
-    case PIC_ELCR_BASE + 1:
-      s.fn.elcrIoportWrite(s.state.pics[addr & 1], val);
-      return true;
-    default:
-      return false;
-  }
+  const base = addr & ~1;
+  if (base !== PIC_MASTER_BASE && base !== PIC_SLAVE_BASE) return elcrWrite(s, addr, val);
+  s.fn.picIoportWrite(s, base === PIC_MASTER_BASE ? s.master : s.slave, addr, val);
+  return true;
+}
+
+/** Apart, and no switch before it: what a guest's OUT meets has to be short for V8 to see through to its end. */
+function elcrWrite(s: KvmPic, addr: number, val: number): boolean {
+  if ((addr & ~1) !== PIC_ELCR_BASE) return false;
+  s.fn.elcrIoportWrite(s.state.pics[addr & 1], val);
+  return true;
 }
 
 /**
@@ -262,17 +257,12 @@ export function picdevWrite(s: KvmPic, addr: number, len: IoSize, val: number): 
 export function picdevRead(s: KvmPic, addr: number, len: IoSize): number {
   // KVM: “non byte read” is logged and answered with zeros; a waiting poll is not consumed.
   if (len !== 1) return 0;
-  switch (addr) {
-    case PIC_MASTER_BASE:
-    case PIC_MASTER_BASE + 1:
-      return s.fn.picIoportRead(s, s.master, addr);
-    case PIC_SLAVE_BASE:
-    case PIC_SLAVE_BASE + 1:
-      return s.fn.picIoportRead(s, s.slave, addr);
-    case PIC_ELCR_BASE:
-    case PIC_ELCR_BASE + 1:
-      return s.fn.elcrIoportRead(s.state.pics[addr & 1]);
-    default:
-      return IO_NOT_HANDLED;
-  }
+  const base = addr & ~1;
+  if (base !== PIC_MASTER_BASE && base !== PIC_SLAVE_BASE) return elcrRead(s, addr);
+  return s.fn.picIoportRead(s, base === PIC_MASTER_BASE ? s.master : s.slave, addr);
+}
+
+function elcrRead(s: KvmPic, addr: number): number {
+  if ((addr & ~1) !== PIC_ELCR_BASE) return IO_NOT_HANDLED;
+  return s.fn.elcrIoportRead(s.state.pics[addr & 1]);
 }
