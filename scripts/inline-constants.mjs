@@ -9,66 +9,99 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import ts from 'typescript';
 
 const dist = resolve(process.argv[2] ?? 'dist');
 const HOT_FOLDERS = ['uapi', 'cpu', 'decoder', 'emulate', 'vmx', 'bus', 'kvm', 'devices', 'jit', 'boards'];
+
+const CONSTANT_NAME = /^[A-Z][A-Z0-9_]*$/;
+/** Numbers, operators and parentheses, nothing else. */
+const ARITHMETIC = /^(?:0x[\da-f_]+|\d[\d_]*|<<|>>>?|[-+*|&~() ])+$/;
 
 /** Integer constants that a built module exports, `Op` members included. */
 async function constantsOf(path) {
   const found = new Map();
   for (const [name, value] of Object.entries(await import(pathToFileURL(path).href))) {
-    if (Number.isSafeInteger(value) && /^[A-Z][A-Z0-9_]*$/.test(name)) found.set(name, String(value));
+    if (Number.isSafeInteger(value) && CONSTANT_NAME.test(name)) found.set(name, String(value));
     if (name === 'Op')
       for (const [op, number] of Object.entries(value)) found.set(`Op.${op}`, String(number));
   }
   return found;
 }
 
-const NAMES = /(?<![\w.$'"])(Op\.[A-Za-z0-9]+|[A-Z][A-Z0-9_]+)(?![\w$'"])(?!:(?!\s*(?:\{|$)))/g;
-/** Numbers, operators and parentheses, nothing else. */
-const ARITHMETIC = /^(?:0x[\da-f]+|\d+|<<|>>>?|[-+*|&~() ])+$/;
+/** What is known in the module `path`: its own exports, and what it imports. */
+async function valuesIn(path, source) {
+  const values = new Map();
+  for (const statement of source.statements) {
+    const names = ts.isImportDeclaration(statement)
+      ? statement.importClause?.namedBindings?.elements
+      : undefined;
+    if (names === undefined || !statement.moduleSpecifier.text.startsWith('.')) continue;
+    const constants = await constantsOf(resolve(dirname(path), statement.moduleSpecifier.text));
+    for (const { name, propertyName } of names) {
+      const exported = (propertyName ?? name).text;
+      if (constants.has(exported)) values.set(name.text, constants.get(exported));
+      if (exported === 'Op' && name.text === 'Op')
+        for (const [key, value] of constants) if (key.startsWith('Op.')) values.set(key, value);
+    }
+  }
+  for (const [name, value] of await constantsOf(path)) if (!name.includes('.')) values.set(name, value);
+  return values;
+}
 
-/** What a module's own constant of the line is worth, as far as it is written in numbers. */
-function ownConstant(line) {
-  const [, name, value] = /^const ([A-Z][A-Z0-9_]*) = (.*);$/.exec(line) ?? [];
-  if (name === undefined || !ARITHMETIC.test(value)) return null;
-  const number = new Function(`return ${value}`)();
-  return Number.isSafeInteger(number) ? [name, String(number)] : null;
+/** Whether an identifier is read there, and not declared, a key, a label or a shorthand. */
+function isRead(node) {
+  const { parent } = node;
+  return parent.name !== node && parent.propertyName !== node && parent.label !== node;
+}
+
+/** The text of `node` with the numbers in it. */
+function inlined(node, source, values) {
+  const edits = [];
+  const visit = (at) => {
+    if (ts.isPropertyAccessExpression(at) && values.has(at.getText(source))) edits.push(at);
+    else if (ts.isIdentifier(at) && values.has(at.text) && isRead(at)) edits.push(at);
+    else ts.forEachChild(at, visit);
+  };
+  visit(node);
+  let text = '';
+  let end = node.getFullStart();
+  for (const at of edits) {
+    const value = values.get(at.getText(source));
+    text += source.text.slice(end, at.getStart(source)) + (value.startsWith('-') ? `(${value})` : value);
+    end = at.getEnd();
+  }
+  replaced += edits.length;
+  return text + source.text.slice(end, node.getEnd());
+}
+
+/** What the constants are worth that a statement declares for the module alone, as far as they are written in numbers. */
+function learn(statement, source, values) {
+  if (!ts.isVariableStatement(statement) || !(statement.declarationList.flags & ts.NodeFlags.Const)) return;
+  for (const { name, initializer } of statement.declarationList.declarations) {
+    if (!ts.isIdentifier(name) || !CONSTANT_NAME.test(name.text) || values.has(name.text)) continue;
+    const value = inlined(initializer, source, values).trim();
+    if (!ARITHMETIC.test(value)) continue;
+    const number = new Function(`return ${value}`)();
+    if (Number.isSafeInteger(number)) values.set(name.text, String(number));
+  }
 }
 
 let replaced = 0;
 for (const folder of HOT_FOLDERS) {
-  for (const file of (existsSync(join(dist, folder)) ? readdirSync(join(dist, folder)) : []).filter((f) =>
-    f.endsWith('.js'),
-  )) {
+  const files = existsSync(join(dist, folder)) ? readdirSync(join(dist, folder)) : [];
+  for (const file of files.filter((f) => f.endsWith('.js'))) {
     const path = join(dist, folder, file);
-    const text = readFileSync(path, 'utf8');
-    const values = new Map();
-    for (const [, names, from] of text.matchAll(/^import \{([^}]*)\} from ['"](\.[^'"]*)['"];$/gm)) {
-      const constants = await constantsOf(resolve(dirname(path), from));
-      for (const name of names.split(',').map((n) => n.trim())) {
-        if (name === 'Op')
-          for (const [key, value] of constants) if (key.startsWith('Op.')) values.set(key, value);
-        if (constants.has(name)) values.set(name, constants.get(name));
-      }
+    const source = ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.ESNext, true);
+    const values = await valuesIn(path, source);
+    let text = '';
+    for (const statement of source.statements) {
+      learn(statement, source, values);
+      const isList = ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement);
+      text += isList ? statement.getFullText(source) : inlined(statement, source, values);
     }
-    for (const [name, value] of await constantsOf(path)) if (!name.includes('.')) values.set(name, value);
-    const inline = (code) =>
-      code.replace(NAMES, (name) => {
-        const value = values.get(name);
-        if (value === undefined) return name;
-        replaced++;
-        return value.startsWith('-') ? `(${value})` : value;
-      });
-    const lines = text.split('\n').map((line) => {
-      if (/^(import|export) \{|^export (const|let)\b/.test(line) || line.startsWith('//')) return line;
-      const [declaration] = /^(?:const|let) \w+ = /.exec(line) ?? [''];
-      const inlined = declaration + inline(line.slice(declaration.length));
-      const own = ownConstant(inlined);
-      if (own !== null) values.set(...own);
-      return inlined;
-    });
-    writeFileSync(path, lines.join('\n'));
+    const rest = source.statements.at(-1)?.getEnd() ?? 0;
+    writeFileSync(path, text + source.text.slice(rest));
   }
 }
 if (replaced === 0) throw new Error('inline-constants: nothing replaced; is the build there?');

@@ -11,7 +11,7 @@ import { HOT_OPS, Op } from '../src/decoder/op.ts';
 const LIMIT = 48 * 1024;
 
 /** V8 inlines up to 920 bytes of bytecode into one function (`--max-inlined-bytecode-size-cumulative`). */
-const INLINED_LIMIT = 900;
+const INLINED_LIMIT = 920;
 
 const DIST = join(ROOT, 'dist', 'cpu', 'interpreter.js');
 const DIST_PLAIN = join(ROOT, 'dist', 'cpu', 'plain-loop.js');
@@ -58,7 +58,7 @@ function bytecodeOfOut(name: string): string {
   );
 }
 
-/** Where several functions have the name (`write` of each device), the shortest. */
+/** Where several functions have the name (each device has a `write`), the shortest; Infinity when none has run. */
 function shortest(text: string): number {
   return Math.min(...[...text.matchAll(/Bytecode length: (\d+)/g)].map((m) => Number(m[1])));
 }
@@ -91,13 +91,9 @@ describe('the hot loop', () => {
       'write',
     ];
     const device = ['picdevMasterWrite', 'picdevWrite', 'picIoportWrite', 'writeMask', 'picUpdateIrq'];
-    let sum = 0;
-    for (const name of [...way, ...device]) {
-      const length = shortest(bytecodeOfOut(name));
-      expect([name, length > 0]).toEqual([name, true]);
-      sum += length;
-    }
-    expect(sum).toBeLessThan(INLINED_LIMIT);
+    const lengths = [...way, ...device].map((name) => [name, shortest(bytecodeOfOut(name))] as const);
+    expect(lengths.filter(([, length]) => !Number.isFinite(length))).toEqual([]);
+    expect(lengths.reduce((sum, [, length]) => sum + length, 0)).toBeLessThan(INLINED_LIMIT);
   });
 
   it('calls nothing in its inner part but one function that V8 sees through, so that locals stay in registers', () => {

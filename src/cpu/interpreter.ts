@@ -159,7 +159,8 @@ function createRunner(cpu: Cpu): Runner {
           state[FOUND_AT] = left;
           continue;
         }
-        // The first of a segment comes this way whatever it is: V8 has then seen it, also where a guest hardly ever takes it.
+        // The first instruction of a segment goes there whatever it is: V8 then knows this call before it makes code of the function,
+        // also under a guest that hardly ever needs it.
         if (op < PLAIN_OPS || left === first) {
           state[LEFT] = left;
           insn = plain.run(insn, before);
@@ -488,7 +489,7 @@ function createRunner(cpu: Cpu): Runner {
               if (cpu.fault !== FAULT_NONE) break fault;
               break next;
             }
-            // As in the plain loop; JE and JNE alone.
+            // As in the plain loop; JE and JNE alone, NEGATED turns the sign.
             const jcc = insn.next;
             if (left <= stop || jcc.linked < 0) break next;
             left = (left - 1) | 0;

@@ -85,7 +85,7 @@ export function createPlainLoop(cpu: Cpu): PlainLoop {
         if (left !== state[FOUND_AT]) break;
         op = insn.op | 0;
       }
-      // Of a pair: below 0 when JE or JB would jump. (A truth value would be an object, asked twice.)
+      // Of a pair: below 0 when JE or JB would jump. (V8 would make an object of a truth value, and compare that.)
       let sign = 0;
       taken: {
         pair: {
@@ -809,6 +809,7 @@ export function createPlainLoop(cpu: Cpu): PlainLoop {
           left = (left - 1) | 0;
           insn = jcc;
           before = jcc;
+          // NEGATED turns the sign.
           if ((sign ^ (jcc.op << 31)) < 0) break taken;
         }
         left = (left - 1) | 0;

@@ -259,9 +259,9 @@ export const Op = {
   Bls: 254,
 } as const;
 
-/** The first of the quick operations that are done with the conditional jump behind them; {@link PLAIN_OPS} and more have them. */
+/** The first of the operations that are done together with the conditional jump behind them. */
 export const FIRST_PAIR = 83;
-/** Of a conditional jump: it jumps when the condition of the one before it does not hold. */
+/** Bit 0 of a conditional jump's number: it jumps when the condition of the one before it does not hold. */
 export const NEGATED = 1;
 /** Operations below this number are left to the plain loop (cpu/plain-loop.ts) first. */
 export const PLAIN_OPS = 90;

@@ -242,7 +242,7 @@ export function picdevWrite(s: KvmPic, addr: number, len: IoSize, val: number): 
   return true;
 }
 
-/** Apart, and no switch before it: what a guest's OUT meets has to be short for V8 to see through to its end. */
+/** Apart from {@link picdevWrite}, and that without a switch: what a guest's OUT meets has to be short for V8 to inline all of it. */
 function elcrWrite(s: KvmPic, addr: number, val: number): boolean {
   if ((addr & ~1) !== PIC_ELCR_BASE) return false;
   s.fn.elcrIoportWrite(s.state.pics[addr & 1], val);
