@@ -5,15 +5,7 @@
  * exit like any other, and the result is the same but for the time it takes.
  */
 import type { Insn } from '../decoder/insn.ts';
-import {
-  IO_QUAL_IN,
-  IO_QUAL_SIZE_MASK,
-  IO_QUAL_STRING,
-  type IoExitQualification,
-  ioQualIsIn,
-  ioQualPort,
-  ioQualSize,
-} from '../uapi/vmx.ts';
+import { IO_QUAL_STRING, type IoExitQualification, ioQualIsIn, ioQualPort, ioQualSize } from '../uapi/vmx.ts';
 import type { Cpu } from './cpu.ts';
 
 /** Nothing has been done: the instruction leaves as an exit. */
@@ -61,18 +53,9 @@ export interface InlinePortIo {
   string(insn: Insn, isIn: boolean, port: number, size: number, remaining: number): number;
 }
 
-/** IN or OUT, permission checked. @param port of the instruction or of DX. @returns INLINE_*. */
-export function inlineAccess(
-  cpu: Cpu,
-  io: InlinePortIo,
-  qual: IoExitQualification,
-  port: number,
-  remaining: number,
-): number {
-  // Written out: to V8 a call of another module's function is a load and two checks, even where it is inlined.
-  const size = (qual & IO_QUAL_SIZE_MASK) + 1;
-  if ((qual & IO_QUAL_IN) !== 0) return io.input(port, size, remaining);
-  return io.output(port, size, (cpu.gpr[0] & (-1 >>> (32 - 8 * size))) >>> 0, remaining);
+/** What OUT of `size` bytes puts out: AL, AX or EAX, unsigned. */
+export function outputOf(cpu: Cpu, size: number): number {
+  return (cpu.gpr[0] & (-1 >>> (32 - 8 * size))) >>> 0;
 }
 
 /** One instruction, permission checked. @returns INLINE_*. */
@@ -84,6 +67,8 @@ export function inlinePortIo(
   remaining: number,
 ): number {
   const port = ioQualPort(qual);
-  if ((qual & IO_QUAL_STRING) === 0) return inlineAccess(cpu, io, qual, port, remaining);
-  return io.string(insn, ioQualIsIn(qual), port, ioQualSize(qual), remaining);
+  const size = ioQualSize(qual);
+  const isIn = ioQualIsIn(qual);
+  if ((qual & IO_QUAL_STRING) !== 0) return io.string(insn, isIn, port, size, remaining);
+  return isIn ? io.input(port, size, remaining) : io.output(port, size, outputOf(cpu, size), remaining);
 }

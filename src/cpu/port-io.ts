@@ -13,6 +13,7 @@ import {
   IO_QUAL_IMM,
   IO_QUAL_IN,
   IO_QUAL_PORT_SHIFT,
+  IO_QUAL_SIZE_MASK,
   IO_QUAL_STRING,
   type IoExitQualification,
   ioQualPort,
@@ -21,7 +22,7 @@ import {
 import { raise } from './access.ts';
 import { NO_EXIT } from './boundary.ts';
 import type { Cpu } from './cpu.ts';
-import { INLINE_DONE, INLINE_EXIT, type InlinePortIo, inlineAccess, inlinePortIo } from './inline-port-io.ts';
+import { INLINE_DONE, INLINE_EXIT, type InlinePortIo, inlinePortIo, outputOf } from './inline-port-io.ts';
 import { portAccessIsFree, portAllowed } from './io-permission.ts';
 import { nativePortIo } from './native-port-io.ts';
 import { DX, EDI, ESI, GP_VECTOR } from './registers.ts';
@@ -49,7 +50,11 @@ export function portIoExit(cpu: Cpu, insn: Insn, remaining: number): number {
     return checkedPortIo(cpu, insn, remaining);
   const { ioQual } = insn;
   const port = (ioQual & IO_QUAL_IMM) !== 0 ? ioQual >>> IO_QUAL_PORT_SHIFT : cpu.r16[DX];
-  const result = inlineAccess(cpu, io, ioQual, port, remaining);
+  const size = (ioQual & IO_QUAL_SIZE_MASK) + 1;
+  const result =
+    (ioQual & IO_QUAL_IN) !== 0
+      ? io.input(port, size, remaining)
+      : io.output(port, size, outputOf(cpu, size), remaining);
   return result === INLINE_EXIT ? checkedPortIo(cpu, insn, 0) : INLINE_IO + result;
 }
 

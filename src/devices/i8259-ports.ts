@@ -120,13 +120,13 @@ function writeCommand(pic: KvmPic, s: KvmPicState, val: number): void {
 }
 
 function writeMask(pic: KvmPic, s: KvmPicState, val: number): void {
-  const changed = s.imr ^ val;
-  s.imr = val;
-  if (changed !== 0) tellMaskNotifiers(pic, s, changed, val);
+  if (s.imr !== val) changeMask(pic, s, val);
   pic.fn.picUpdateIrq(pic);
 }
 
-function tellMaskNotifiers(pic: KvmPic, s: KvmPicState, changed: number, val: number): void {
+function changeMask(pic: KvmPic, s: KvmPicState, val: number): void {
+  const changed = s.imr ^ val;
+  s.imr = val;
   const firstPin = s === pic.master ? 0 : 8;
   for (let irq = 0; irq < 8; irq++) {
     if ((changed & (1 << irq)) !== 0) pic.fireMaskNotifiers(firstPin + irq, (val & (1 << irq)) !== 0);

@@ -101,10 +101,11 @@ export function picUpdateIrq(s: KvmPic): void {
   // Nothing is asked for and INTR is low: what follows would find that and change nothing. (A probe sees it all the same.)
   const requests = (slave.irr & ~slave.imr) | (master.irr & ~master.imr) | s.state.output;
   if (requests === 0 && s.fn === s.ownFn) return;
-  requestIrq(s, master, slave);
+  requestIrq(s);
 }
 
-function requestIrq(s: KvmPic, master: KvmPicState, slave: KvmPicState): void {
+function requestIrq(s: KvmPic): void {
+  const { master, slave } = s;
   if (s.fn.picGetIrq(s, slave) >= 0) {
     // KVM: the slave's output is a pulse that stays latched in the master's IRR; 8259A: a wire that can fall.
     s.fn.picSetIrq1(master, PIC_CASCADE_PIN, 1);
