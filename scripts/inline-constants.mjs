@@ -75,16 +75,12 @@ function inlined(node, source, values) {
   return text + source.text.slice(end, node.getEnd());
 }
 
-/** What the constants are worth that a statement declares for the module alone, as far as they are written in numbers. */
-function learn(statement, source, values) {
-  if (!ts.isVariableStatement(statement) || !(statement.declarationList.flags & ts.NodeFlags.Const)) return;
-  for (const { name, initializer } of statement.declarationList.declarations) {
-    if (!ts.isIdentifier(name) || !CONSTANT_NAME.test(name.text) || values.has(name.text)) continue;
-    const value = inlined(initializer, source, values).trim();
-    if (!ARITHMETIC.test(value)) continue;
-    const number = new Function(`return ${value}`)();
-    if (Number.isSafeInteger(number)) values.set(name.text, String(number));
-  }
+/** What a constant is worth that the text of a statement declares for the module alone, as far as it is written in numbers. */
+function learn(statement, values) {
+  const [, name, value] = /^const ([A-Z][A-Z0-9_]*) = (.*);$/m.exec(statement) ?? [];
+  if (name === undefined || !ARITHMETIC.test(value)) return;
+  const number = new Function(`return ${value}`)();
+  if (Number.isSafeInteger(number)) values.set(name, String(number));
 }
 
 let replaced = 0;
@@ -96,9 +92,10 @@ for (const folder of HOT_FOLDERS) {
     const values = await valuesIn(path, source);
     let text = '';
     for (const statement of source.statements) {
-      learn(statement, source, values);
       const isList = ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement);
-      text += isList ? statement.getFullText(source) : inlined(statement, source, values);
+      const code = isList ? statement.getFullText(source) : inlined(statement, source, values);
+      if (ts.isVariableStatement(statement)) learn(code, values);
+      text += code;
     }
     const rest = source.statements.at(-1)?.getEnd() ?? 0;
     writeFileSync(path, text + source.text.slice(rest));
