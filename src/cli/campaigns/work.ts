@@ -33,6 +33,8 @@ export interface WorkOptions {
 const LOCK_MS = 5000;
 /** How often workers look for shards that were lost. */
 const STALLED_MS = 2500;
+/** How long a worker whose server went away waits before it asks for a shard again; BullMQ's own 15 s are idle ones. */
+const RETRY_MS = 500;
 const BEAT_MS = 1000;
 const MS = 1000;
 
@@ -68,6 +70,7 @@ export async function work(options: WorkOptions, context: CommandContext): Promi
       concurrency: pool.slots,
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_MS,
+      runRetryDelay: RETRY_MS,
       // However often: begin() counts, and gives up a shard that nobody survives.
       maxStalledCount: Number.MAX_SAFE_INTEGER,
       removeOnComplete: { count: 0 },
