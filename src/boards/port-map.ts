@@ -29,8 +29,8 @@ export function ownPorts(devices: ReadonlyMap<string, IoDevice>): OwnPorts {
 
 /** The devices on the kernel's port bus. */
 export function kernelPorts(vm: Vm): PortRange[] {
-  const { addr, len, devices } = vm.buses[KVM_PIO_BUS];
-  return devices.map((device, i) => {
+  const { addr, len, dev } = vm.buses[KVM_PIO_BUS].range;
+  return dev.map((device, i) => {
     const known = KERNEL_PORT_LABELS[device.ops ?? ''];
     return {
       base: addr[i],

@@ -9,12 +9,14 @@ import { ENOENT, ENOSPC, EOPNOTSUPP } from '../uapi/errno.ts';
 import { type IoSize, NR_IOBUS_DEVS } from '../uapi/kvm.ts';
 import { IO_NOT_HANDLED, type IoDevice } from './io-device.ts';
 
-/** Address bits that choose a slot of the memo of lookups, higher bits folded in; two more bits come from the length. */
-const MEMO_ADDR_MASK = 0x7ff;
-const MEMO_FOLD_SHIFT = 10;
-const MEMO_SLOTS = (MEMO_ADDR_MASK + 1) * 4;
-/** More than any access length. */
-const MEMO_LEN_RANGE = 16;
+/** Slots of the memo of lookups for each access length, of which the lowest three bits tell one from another. */
+const MEMO_SLOTS_OF_LEN = 4096;
+const MEMO_LENS = 8;
+/** Addresses beyond it are searched each time. */
+const MEMO_MAX_ADDR = 0xffff_ffff;
+/** A slot without an answer. Answers are indices, from 1, or this for −ENOENT. */
+const MEMO_EMPTY = 0;
+const MEMO_NOBODY = -1;
 
 /** The functions of this file that call each other, so that a run with probes can swap in traced variants. */
 export interface KvmIoBusFunctions {
@@ -30,8 +32,15 @@ export interface KvmIoBusFunctions {
   kvmIoBusUnregisterDev(bus: KvmIoBus, dev: IoDevice): number;
 }
 
+/** `struct kvm_io_range range[]`, a field an array, sorted. An address is a gpa_t: more than int32. */
+export interface KvmIoRanges {
+  readonly addr: Float64Array;
+  readonly len: Int32Array;
+  readonly dev: readonly IoDevice[];
+}
+
 /**
- * One bus. Registering and unregistering replaces the arrays (the kernel swaps the whole bus under RCU), so a
+ * One bus. Registering and unregistering replaces the ranges (the kernel swaps the whole bus under RCU), so a
  * dispatch that is under way goes on with what it started on.
  */
 export class KvmIoBus {
@@ -40,13 +49,10 @@ export class KvmIoBus {
   dev_count = 0;
   /** How many of `dev_count` are ioeventfds; they do not count towards NR_IOBUS_DEVS. */
   ioeventfd_count = 0;
-  /** `range[i].addr`, `range[i].len`, `range[i].dev`. An address is a gpa_t: more than int32. */
-  addr = new Float64Array(0);
-  len = new Int32Array(0);
-  devices: readonly IoDevice[] = [];
-  /** Accesses whose first range is known: address and length as one number, and that index. */
-  readonly memoKey = new Float64Array(MEMO_SLOTS).fill(-1);
-  readonly memoFirst = new Int16Array(MEMO_SLOTS);
+  range: KvmIoRanges = { addr: new Float64Array(0), len: new Int32Array(0), dev: [] };
+  /** Accesses whose first range is known: the address, and what was found there. */
+  readonly memoAddr = new Int32Array(MEMO_SLOTS_OF_LEN * MEMO_LENS);
+  readonly memoFirst = new Int16Array(MEMO_SLOTS_OF_LEN * MEMO_LENS);
   /** Whether the memo may hold anything: emptying it costs more than many a guest's whole business with the bus. */
   hasMemo = false;
   /** Counts registrations, and changes of who answers behind the bus: what was found out holds while it stays the same. */
@@ -74,8 +80,7 @@ export function kvmIoBusCmp(addr1: number, len1: number, addr2: number, len2: nu
 
 /** The kernel's search: lib/bsearch.c, then back to the first neighbour that matches too. */
 function searchFirstDev(bus: KvmIoBus, addr: number, len: number): number {
-  const addrs = bus.addr;
-  const lens = bus.len;
+  const { addr: addrs, len: lens } = bus.range;
   let base = 0;
   // The pivot is the element in the middle of those left.
   for (let num = bus.dev_count; num > 0; num >>= 1) {
@@ -100,13 +105,25 @@ function searchFirstDev(bus: KvmIoBus, addr: number, len: number): number {
  * @kvm kvm_io_bus_get_first_dev(bus, addr, len) virt/kvm/kvm_main.c
  */
 export function kvmIoBusGetFirstDev(bus: KvmIoBus, addr: number, len: number): number {
-  const slot = (((addr ^ (addr >>> MEMO_FOLD_SHIFT)) & MEMO_ADDR_MASK) << 2) | (len & 3);
-  const key = addr * MEMO_LEN_RANGE + len;
-  if (bus.memoKey[slot] === key) return bus.memoFirst[slot];
+  const low = addr | 0;
+  // Devices stand 32 ports apart, or some other power of two: they shall be neighbours here.
+  const slot =
+    (((low >>> 4) ^ (low << 8) ^ (low >>> 16)) & (MEMO_SLOTS_OF_LEN - 1)) |
+    ((len & (MEMO_LENS - 1)) * MEMO_SLOTS_OF_LEN);
+  if (bus.memoAddr[slot] === low && addr <= MEMO_MAX_ADDR && len <= MEMO_LENS) {
+    const found = bus.memoFirst[slot];
+    if (found > 0) return found - 1;
+    if (found === MEMO_NOBODY) return -ENOENT;
+  }
+  return searchAndRemember(bus, addr, len, slot);
+}
+
+function searchAndRemember(bus: KvmIoBus, addr: number, len: number, slot: number): number {
   const first = searchFirstDev(bus, addr, len);
+  if (addr > MEMO_MAX_ADDR || len > MEMO_LENS) return first;
   bus.hasMemo = true;
-  bus.memoKey[slot] = key;
-  bus.memoFirst[slot] = first;
+  bus.memoAddr[slot] = addr;
+  bus.memoFirst[slot] = first < 0 ? MEMO_NOBODY : first + 1;
   return first;
 }
 
@@ -120,6 +137,16 @@ export function kvmIodeviceWrite(dev: IoDevice, addr: number, len: IoSize, value
   return dev.write(addr, len, value);
 }
 
+/** Whether an access matches range `i` too; false behind the last one. */
+function isMatch(
+  { addr: addrs, len: lens, dev }: KvmIoRanges,
+  i: number,
+  addr: number,
+  len: number,
+): boolean {
+  return i < dev.length && kvmIoBusCmp(addr, len, addrs[i], lens[i]) === 0;
+}
+
 /**
  * Asks the matching devices in array order; the first that does not decline wins.
  *
@@ -127,15 +154,14 @@ export function kvmIodeviceWrite(dev: IoDevice, addr: number, len: IoSize, value
  * @kvm __kvm_io_bus_read(vcpu, bus, range, val) virt/kvm/kvm_main.c
  */
 export function __kvmIoBusRead(bus: KvmIoBus, addr: number, len: IoSize): number {
-  const { addr: addrs, len: lens, devices, dev_count: count, fn } = bus;
+  const { range, fn } = bus;
   const first = fn.kvmIoBusGetFirstDev(bus, addr, len);
   if (first < 0) return IO_NOT_HANDLED;
-  for (let i = first; i < count; i++) {
-    if (i !== first && kvmIoBusCmp(addr, len, addrs[i], lens[i]) !== 0) break;
-    const value = fn.kvmIodeviceRead(devices[i], addr, len);
-    if (value !== IO_NOT_HANDLED) return value;
+  let value = fn.kvmIodeviceRead(range.dev[first], addr, len);
+  for (let i = first + 1; value === IO_NOT_HANDLED && isMatch(range, i, addr, len); i++) {
+    value = fn.kvmIodeviceRead(range.dev[i], addr, len);
   }
-  return IO_NOT_HANDLED;
+  return value;
 }
 
 /**
@@ -143,12 +169,13 @@ export function __kvmIoBusRead(bus: KvmIoBus, addr: number, len: IoSize): number
  * @kvm __kvm_io_bus_write(vcpu, bus, range, val) virt/kvm/kvm_main.c
  */
 export function __kvmIoBusWrite(bus: KvmIoBus, addr: number, len: IoSize, value: number): number {
-  const { addr: addrs, len: lens, devices, dev_count: count, fn } = bus;
+  const { range, fn } = bus;
   const first = fn.kvmIoBusGetFirstDev(bus, addr, len);
   if (first < 0) return -EOPNOTSUPP;
-  for (let i = first; i < count; i++) {
-    if (i !== first && kvmIoBusCmp(addr, len, addrs[i], lens[i]) !== 0) break;
-    if (fn.kvmIodeviceWrite(devices[i], addr, len, value)) return i;
+  // Almost always the first one takes it; a loop around it would cost every access a comparison.
+  if (fn.kvmIodeviceWrite(range.dev[first], addr, len, value)) return first;
+  for (let i = first + 1; isMatch(range, i, addr, len); i++) {
+    if (fn.kvmIodeviceWrite(range.dev[i], addr, len, value)) return i;
   }
   return -EOPNOTSUPP;
 }
@@ -177,11 +204,11 @@ export function kvmIoBusWrite(bus: KvmIoBus, addr: number, len: IoSize, value: n
  * @kvm kvm_io_bus_read(vcpu, bus_idx, addr, len, val) virt/kvm/kvm_main.c (as kvmIoBusRead64: eight bytes)
  */
 export function kvmIoBusRead64(bus: KvmIoBus, addr: number, data: Uint8Array): boolean {
-  const first = bus.fn.kvmIoBusGetFirstDev(bus, addr, 8);
+  const { range, fn } = bus;
+  const first = fn.kvmIoBusGetFirstDev(bus, addr, 8);
   if (first < 0) return false;
-  for (let i = first; i < bus.dev_count; i++) {
-    if (kvmIoBusCmp(addr, 8, bus.addr[i], bus.len[i]) !== 0) break;
-    if (bus.devices[i].read64?.(addr, data) === true) return true;
+  for (let i = first; isMatch(range, i, addr, 8); i++) {
+    if (range.dev[i].read64?.(addr, data) === true) return true;
   }
   return false;
 }
@@ -194,11 +221,11 @@ export function kvmIoBusRead64(bus: KvmIoBus, addr: number, data: Uint8Array): b
  * @kvm kvm_io_bus_write(vcpu, bus_idx, addr, len, val) virt/kvm/kvm_main.c (as kvmIoBusWrite64: eight bytes)
  */
 export function kvmIoBusWrite64(bus: KvmIoBus, addr: number, data: Uint8Array): boolean {
-  const first = bus.fn.kvmIoBusGetFirstDev(bus, addr, 8);
+  const { range, fn } = bus;
+  const first = fn.kvmIoBusGetFirstDev(bus, addr, 8);
   if (first < 0) return false;
-  for (let i = first; i < bus.dev_count; i++) {
-    if (kvmIoBusCmp(addr, 8, bus.addr[i], bus.len[i]) !== 0) break;
-    if (bus.devices[i].write64?.(addr, data) === true) return true;
+  for (let i = first; isMatch(range, i, addr, 8); i++) {
+    if (range.dev[i].write64?.(addr, data) === true) return true;
   }
   return false;
 }
@@ -216,21 +243,15 @@ export function kvmIoBusWriteCookie(
   value: number,
   cookie: number,
 ): number {
-  const { fn } = bus;
-  if (
-    cookie >= 0 &&
-    cookie < bus.dev_count &&
-    kvmIoBusCmp(addr, len, bus.addr[cookie], bus.len[cookie]) === 0 &&
-    fn.kvmIodeviceWrite(bus.devices[cookie], addr, len, value)
-  ) {
-    return cookie;
-  }
+  const { range, fn } = bus;
+  const isStillThere = cookie >= 0 && isMatch(range, cookie, addr, len);
+  if (isStillThere && fn.kvmIodeviceWrite(range.dev[cookie], addr, len, value)) return cookie;
   return fn.__kvmIoBusWrite(bus, addr, len, value);
 }
 
 /** What was found out about the bus, here or by whoever remembers its `generation`, does not hold any more. */
 export function busHasChanged(bus: KvmIoBus): void {
-  if (bus.hasMemo) bus.memoKey.fill(-1);
+  if (bus.hasMemo) bus.memoFirst.fill(MEMO_EMPTY);
   bus.hasMemo = false;
   bus.generation++;
 }
@@ -244,21 +265,19 @@ export function busHasChanged(bus: KvmIoBus): void {
  */
 export function kvmIoBusRegisterDev(bus: KvmIoBus, addr: number, len: number, dev: IoDevice): number {
   if (bus.dev_count - bus.ioeventfd_count > NR_IOBUS_DEVS - 1) return -ENOSPC;
-  const count = bus.dev_count;
+  const { range, dev_count: count } = bus;
   let at = 0;
-  while (at < count && kvmIoBusCmp(bus.addr[at], bus.len[at], addr, len) <= 0) at++;
+  while (at < count && kvmIoBusCmp(range.addr[at], range.len[at], addr, len) <= 0) at++;
 
   const addrs = new Float64Array(count + 1);
-  addrs.set(bus.addr.subarray(0, at));
+  addrs.set(range.addr.subarray(0, at));
   addrs[at] = addr;
-  addrs.set(bus.addr.subarray(at), at + 1);
+  addrs.set(range.addr.subarray(at), at + 1);
   const lens = new Int32Array(count + 1);
-  lens.set(bus.len.subarray(0, at));
+  lens.set(range.len.subarray(0, at));
   lens[at] = len;
-  lens.set(bus.len.subarray(at), at + 1);
-  bus.addr = addrs;
-  bus.len = lens;
-  bus.devices = bus.devices.toSpliced(at, 0, dev);
+  lens.set(range.len.subarray(at), at + 1);
+  bus.range = { addr: addrs, len: lens, dev: range.dev.toSpliced(at, 0, dev) };
   bus.dev_count = count + 1;
   busHasChanged(bus);
   return 0;
@@ -271,11 +290,14 @@ export function kvmIoBusRegisterDev(bus: KvmIoBus, addr: number, len: number, de
  * @kvm kvm_io_bus_unregister_dev(kvm, bus_idx, dev) virt/kvm/kvm_main.c
  */
 export function kvmIoBusUnregisterDev(bus: KvmIoBus, dev: IoDevice): number {
-  const at = bus.devices.indexOf(dev);
+  const { range } = bus;
+  const at = range.dev.indexOf(dev);
   if (at < 0) return 0;
-  bus.addr = bus.addr.filter((_, i) => i !== at);
-  bus.len = bus.len.filter((_, i) => i !== at);
-  bus.devices = bus.devices.toSpliced(at, 1);
+  bus.range = {
+    addr: range.addr.filter((_, i) => i !== at),
+    len: range.len.filter((_, i) => i !== at),
+    dev: range.dev.toSpliced(at, 1),
+  };
   bus.dev_count--;
   busHasChanged(bus);
   return 0;

@@ -51,14 +51,14 @@ function readBus(bus: KvmIoBus, addresses: KernelAddresses): BusInfo {
     address: addressText(addresses.of(bus)),
     dev_count,
     ioeventfd_count,
-    range: bus.devices.map((dev, k) => readRange(bus, k, dev, addresses)),
+    range: bus.range.dev.map((dev, k) => readRange(bus, k, dev, addresses)),
   };
 }
 
 function readRange(bus: KvmIoBus, k: number, dev: IoDevice, addresses: KernelAddresses): BusRange {
   return {
-    addr: bus.addr[k],
-    len: bus.len[k],
+    addr: bus.range.addr[k],
+    len: bus.range.len[k],
     device: dev.name,
     dev: addressText(addresses.of(dev)),
     ops: dev.ops ?? null,

@@ -51,8 +51,8 @@ export function exitsAreUnobserved(vcpu: Vcpu): boolean {
   );
 }
 
-/** Slots of the memo of devices, by port and size. */
-const MEMO_SLOTS = 256;
+/** Slots of the memo of devices, by port and size: enough for a bus full of them. */
+const MEMO_SLOTS = 4096;
 
 /** Who answers at a port: see {@link PortSite}. */
 interface Site extends PortSite {
@@ -69,6 +69,8 @@ export class InlinePio implements InlinePortIo {
   /** Port and size as one number, and who was found there under `#generation` of the bus. */
   readonly #keys = new Int32Array(MEMO_SLOTS).fill(-1);
   readonly #found: (Site | null)[] = new Array<Site | null>(MEMO_SLOTS).fill(null);
+  /** Of each device once. */
+  readonly #known = new Map<IoDevice, Site>();
   #generation = -1;
   /** The last answer of {@link site}, and to what; it is asked before the memo. */
   #lastKey = -1;
@@ -90,10 +92,10 @@ export class InlinePio implements InlinePortIo {
 
   #recall(port: number, size: number, key: number): Site | null {
     if (this.#generation !== this.#bus.generation) this.#forget();
-    const slot = (port ^ (port >> 5) ^ (size << 6)) & (MEMO_SLOTS - 1);
+    const slot = ((port >>> 4) ^ (port << 8) ^ (size << 4)) & (MEMO_SLOTS - 1);
     if (this.#keys[slot] !== key) {
-      this.#keys[slot] = key;
       this.#found[slot] = this.#find(port, size as IoSize);
+      this.#keys[slot] = key;
     }
     this.#lastKey = key;
     this.#last = this.#found[slot];
@@ -102,6 +104,7 @@ export class InlinePio implements InlinePortIo {
 
   #forget(): void {
     this.#keys.fill(-1);
+    this.#known.clear();
     this.#lastKey = -1;
     this.#generation = this.#bus.generation;
   }
@@ -113,13 +116,21 @@ export class InlinePio implements InlinePortIo {
   #find(port: number, size: IoSize): Site | null {
     const first = kvmIoBusGetFirstDev(this.#bus, port, size);
     if (first >= 0) {
-      const device = this.#bus.devices[first];
-      return device.ops === undefined ? null : { device, isUserspace: false };
+      const device = this.#bus.range.dev[first];
+      return device.ops === undefined ? null : this.#siteOf(device, false);
     }
     const { userspace } = this.#vcpu;
     if (userspace?.readDeclined === undefined || userspace.writeDeclined === undefined) return null;
     const device = userspace.deviceFor?.(port, size) ?? null;
-    return device === null ? null : { device, isUserspace: true };
+    return device === null ? null : this.#siteOf(device, true);
+  }
+
+  #siteOf(device: IoDevice, isUserspace: boolean): Site {
+    const known = this.#known.get(device);
+    if (known?.isUserspace === isUserspace) return known;
+    const site = { device, isUserspace };
+    this.#known.set(device, site);
+    return site;
   }
 
   output(port: number, size: number, value: number, remaining: number): number {

@@ -192,7 +192,11 @@ function stateOf(vm: Vm, vcpu: Vcpu | undefined): unknown {
       size: s.mem.length,
       readOnly: s.readOnly,
     })),
-    buses: vm.buses.map((bus) => [[...bus.addr], [...bus.len], bus.devices.map((device) => device.name)]),
+    buses: vm.buses.map((bus) => [
+      [...bus.range.addr],
+      [...bus.range.len],
+      bus.range.dev.map((device) => device.name),
+    ]),
     chips: [vm.getIrqchip(0), vm.getIrqchip(1), vm.getIrqchip(2), vm.getPit2()],
     routes: vm.routing?.getRouting(),
     events: [vm.events.ioeventfds.length, vm.events.irqfds.length, vm.events.coalescedZones.length],
@@ -215,7 +219,7 @@ function checkInvariants(vm: Vm): void {
     if (next !== undefined) expect(s.gpa + s.mem.length).toBeLessThanOrEqual(next.gpa);
   });
   for (const bus of vm.buses) {
-    expect([bus.addr.length, bus.len.length, bus.devices.length]).toEqual([
+    expect([bus.range.addr.length, bus.range.len.length, bus.range.dev.length]).toEqual([
       bus.dev_count,
       bus.dev_count,
       bus.dev_count,
@@ -223,8 +227,8 @@ function checkInvariants(vm: Vm): void {
     // Ranges that overlap may stand in any order, as in KVM; of two others the lower one comes first.
     for (let i = 0; i < bus.dev_count; i++) {
       for (let j = i + 1; j < bus.dev_count; j++) {
-        const isBelow = bus.len[j] > 0 && bus.addr[j] + bus.len[j] <= bus.addr[i];
-        expect(isBelow && bus.len[i] > 0).toBe(false);
+        const isBelow = bus.range.len[j] > 0 && bus.range.addr[j] + bus.range.len[j] <= bus.range.addr[i];
+        expect(isBelow && bus.range.len[i] > 0).toBe(false);
       }
     }
   }

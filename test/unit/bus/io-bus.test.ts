@@ -50,7 +50,7 @@ function busWith(ranges: readonly Range[]): { bus: KvmIoBus; devices: Probe[] } 
   return { bus, devices };
 }
 
-const namesOf = (bus: KvmIoBus): string[] => bus.devices.map((device) => device.name);
+const namesOf = (bus: KvmIoBus): string[] => bus.range.dev.map((device) => device.name);
 
 /** Who takes an access of a byte and more, asked of the bus itself. */
 function takerOf(bus: KvmIoBus, addr: number, len: IoSize): string | null {
@@ -155,8 +155,8 @@ describe('the default bus', () => {
 
   it('is sorted by address, whatever the order of creation', () => {
     const { bus } = busWith(RANGES);
-    expect([...bus.addr]).toEqual([0x20, 0x40, 0x61, 0xa0, 0x4d0]);
-    expect([...bus.len]).toEqual([2, 4, 4, 2, 2]);
+    expect([...bus.range.addr]).toEqual([0x20, 0x40, 0x61, 0xa0, 0x4d0]);
+    expect([...bus.range.len]).toEqual([2, 4, 4, 2, 2]);
     expect([bus.dev_count, bus.ioeventfd_count]).toEqual([5, 0]);
   });
 
@@ -212,8 +212,8 @@ describe('registration', () => {
         const { bus } = busWith(ranges);
         let list: Range[] = [];
         for (const add of ranges) list = simulateRegister(list, add);
-        expect([...bus.addr]).toEqual(list.map((r) => r.addr));
-        expect([...bus.len]).toEqual(list.map((r) => r.len));
+        expect([...bus.range.addr]).toEqual(list.map((r) => r.addr));
+        expect([...bus.range.len]).toEqual(list.map((r) => r.len));
       }),
     );
   });
@@ -242,6 +242,25 @@ describe('lookup', () => {
       ),
       { numRuns: 2000 },
     );
+  });
+
+  it('finds the same whatever it was asked before, other lengths and addresses far above included', () => {
+    const ports = Array.from({ length: 40 }, (_, i) => i * 0x111);
+    const ranges = ports.flatMap((addr) =>
+      [addr, addr + 2 ** 31, addr + 2 ** 32].map((at) => ({ addr: at, len: 8 })),
+    );
+    const { bus } = busWith(ranges.filter((_, i) => i % 4 !== 0));
+    const accesses = Array.from({ length: 4000 }, (_, k) => {
+      const i = Math.imul(k, 0x9e37_79b1) >>> 1;
+      const addr = ranges[i % ranges.length].addr + ((i >>> 9) % 12);
+      return { addr, len: 1 + ((i >>> 5) % 9) };
+    });
+    for (const { addr, len } of accesses) {
+      const fresh = new KvmIoBus(KVM_PIO_BUS);
+      fresh.range = bus.range;
+      fresh.dev_count = bus.dev_count;
+      expect(kvmIoBusGetFirstDev(bus, addr, len)).toBe(kvmIoBusGetFirstDev(fresh, addr, len));
+    }
   });
 
   it('finds what a linear scan finds when no ranges overlap', () => {

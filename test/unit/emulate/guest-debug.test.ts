@@ -108,7 +108,7 @@ describe('an I/O breakpoint', () => {
     [PORT, 0, 3],
   ])('at %i, heeded: %i, lets REP INSB ask userspace for %i elements', (at, ioBreakpoints, count) => {
     const { vcpu, vm } = watched('f36c', at, ioBreakpoints);
-    vm.fn.kvmIoBusUnregisterDev(vm.buses[KVM_PIO_BUS], vm.buses[KVM_PIO_BUS].devices[0]);
+    vm.fn.kvmIoBusUnregisterDev(vm.buses[KVM_PIO_BUS], vm.buses[KVM_PIO_BUS].range.dev[0]);
     vcpu.kvmRun();
     expect([vcpu.run.exit_reason, vcpu.run.io.count]).toEqual([KVM_EXIT_IO, count]);
   });

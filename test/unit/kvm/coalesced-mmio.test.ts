@@ -104,7 +104,7 @@ describe('a coalesced zone of addresses', () => {
     const { vm, vcpu } = realMachine('90');
     vm.registerCoalescedMmio({ addr: 0x12_3456_7890, size: 8, pio: 0 });
     const data = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
-    expect(vm.buses[KVM_MMIO_BUS].devices.at(-1)?.write64?.(0x12_3456_7890, data)).toBe(true);
+    expect(vm.buses[KVM_MMIO_BUS].range.dev.at(-1)?.write64?.(0x12_3456_7890, data)).toBe(true);
     expect(vcpu.run.coalesced.entry(0)).toEqual({ phys_addr: 0x12_3456_7890, len: 8, pio: 0, data });
   });
 });

@@ -92,7 +92,7 @@ describe('an OUT to an ioeventfd', () => {
     const fd = new Eventfd();
     expect(machine.vm.ioeventfd(pioEvent(fd, 0x90, 0))).toBe(0);
     expect(machine.vm.ioeventfd(pioEvent(new Eventfd(), 0x88, 8))).toBe(0);
-    expect([...machine.vm.buses[KVM_PIO_BUS].addr]).toEqual([0x90, 0x88]);
+    expect([...machine.vm.buses[KVM_PIO_BUS].range.addr]).toEqual([0x90, 0x88]);
     expect(exitsOf(machine)).toEqual(['out 90 1 00']);
   });
 
@@ -220,7 +220,7 @@ describe('KVM_IOEVENTFD', () => {
     const counts = (): number[] => vm.buses.map((bus) => bus.dev_count * 10 + bus.ioeventfd_count);
     expect(vm.ioeventfd(args)).toBe(0);
     expect(counts()).toEqual([11, 0, 0, 11]);
-    expect(vm.buses[KVM_FAST_MMIO_BUS].devices[0].ops).toBe('ioeventfd_ops');
+    expect(vm.buses[KVM_FAST_MMIO_BUS].range.dev[0].ops).toBe('ioeventfd_ops');
     expect(vm.ioeventfd(args)).toBe(-EEXIST);
     expect(vm.ioeventfd(deassign(args))).toBe(0);
     expect(counts()).toEqual([0, 0, 0, 0]);
@@ -278,7 +278,7 @@ describe('KVM_IOEVENTFD', () => {
     const fd = new Eventfd();
     const args = { fd, addr: 0xd000_0000, len: 8, datamatch: 0x8899_aabb_ccdd_eeffn, flags: 1 };
     expect(vm.ioeventfd(args)).toBe(0);
-    const [dev] = vm.buses[KVM_MMIO_BUS].devices;
+    const [dev] = vm.buses[KVM_MMIO_BUS].range.dev;
     const data = Uint8Array.of(0xff, 0xee, 0xdd, 0xcc, 0xbb, 0xaa, 0x99, 0x88);
     expect(dev.write64?.(0xd000_0000, data)).toBe(true);
     data[7] = 0x87;

@@ -39,14 +39,14 @@ describe('in-kernel devices', () => {
     const vm = new Kvm().createVm();
     vm.createIrqchip();
     vm.createPit2(SPEAKER);
-    expect(vm.buses[KVM_PIO_BUS].devices.map((device) => device.ops)).toEqual([
+    expect(vm.buses[KVM_PIO_BUS].range.dev.map((device) => device.ops)).toEqual([
       'picdev_master_ops',
       'pit_dev_ops',
       'speaker_dev_ops',
       'picdev_slave_ops',
       'picdev_eclr_ops',
     ]);
-    expect(vm.buses[KVM_MMIO_BUS].devices[0].ops).toBe('ioapic_mmio_ops');
+    expect(vm.buses[KVM_MMIO_BUS].range.dev[0].ops).toBe('ioapic_mmio_ops');
     expect(vm.buses.map((bus) => [bus.idx, bus.dev_count])).toEqual([
       [0, 1],
       [1, 5],
