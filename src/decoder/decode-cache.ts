@@ -58,6 +58,8 @@ export class Head {
   code: GeneratedCode | null = null;
   /** Whether code generated here is to hold for any segments: those change too often. */
   isGeneral = false;
+  /** How often code here was made anew because port I/O became an exit or ceased to be one. */
+  portChanges = 0;
 
   constructor(insn: Insn) {
     this.insn = insn;
@@ -80,6 +82,8 @@ export class CodePage {
   /** Offset · 2 + CS.D of places that are to become heads when they are decoded, and of those that never will. */
   readonly wanted = new Set<number>();
   readonly barren = new Set<number>();
+  /** Heads that are ordinary instructions for a while, by the same number. */
+  readonly resting = new Map<number, Head>();
   /** Generated from this page and not dead, and how many have died. */
   generated: GeneratedCode[] = [];
   deaths = 0;
@@ -105,7 +109,7 @@ export class CodePage {
   /** Makes the instruction at `at` a head, now or when it is decoded. */
   want(is32: 0 | 1, at: number): void {
     const key = at * 2 + is32;
-    if (this.barren.has(key) || this.heads[is32].has(at)) return;
+    if (this.barren.has(key) || this.resting.has(key) || this.heads[is32].has(at)) return;
     const insn = this.insns[is32][at];
     if (insn === null) {
       this.wanted.add(key);
@@ -119,12 +123,34 @@ export class CodePage {
 
   /** The head is an ordinary instruction again, for good. */
   giveUp(is32: 0 | 1, at: number): void {
-    const head = this.heads[is32].get(at);
+    if (this.#toInsn(is32, at) !== null) this.barren.add(at * 2 + is32);
+  }
+
+  /** The head is an ordinary instruction until {@link wake}. */
+  rest(is32: 0 | 1, at: number): void {
+    const head = this.#toInsn(is32, at);
+    if (head !== null) this.resting.set(at * 2 + is32, head);
+  }
+
+  /** It is a head again, with what was generated there, unless the instruction has gone. */
+  wake(is32: 0 | 1, at: number): void {
+    const key = at * 2 + is32;
+    const head = this.resting.get(key);
     if (head === undefined) return;
+    this.resting.delete(key);
+    if (this.insns[is32][at] !== head.insn) return;
+    head.insn.linked = NOT_LINKED;
+    this.insns[is32][at] = null;
+    this.heads[is32].set(at, head);
+  }
+
+  #toInsn(is32: 0 | 1, at: number): Head | null {
+    const head = this.heads[is32].get(at);
+    if (head === undefined) return null;
     this.heads[is32].delete(at);
-    this.barren.add(at * 2 + is32);
     this.insns[is32][at] = head.insn;
     head.insn.linked = quickOp(head.insn);
+    return head;
   }
 
   /**
@@ -262,6 +288,7 @@ export class DecodeCache {
     if (own.generated.length !== 0) own.kill(from, to);
     if (own.barren.size !== 0) own.barren.clear();
     if (own.wanted.size !== 0) own.wanted.clear();
+    if (own.resting.size !== 0) own.resting.clear();
     const first = Math.max(0, from - MAX_INSN_LEN + 1);
     for (let d = 0; d < 2; d++) {
       const insns = own.insns[d as 0 | 1];
@@ -285,6 +312,7 @@ export class DecodeCache {
       const insn = insns[i] ?? heads.get(i)?.insn;
       if (insn === undefined || insn.page2 !== tailPage || i + insn.len - PAGE_SIZE <= from) continue;
       heads.delete(i);
+      head.resting.delete(i * 2 + (key & 1));
       this.#drop(insns, i);
     }
   }
@@ -325,6 +353,7 @@ export class DecodeCache {
       page.kill(0, PAGE_MASK);
       page.heads[0].clear();
       page.heads[1].clear();
+      page.resting.clear();
     }
     this.#pages.clear();
     this.epoch++;

@@ -12,18 +12,20 @@ import { aluStore } from '../cpu/alu.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import { PARITY } from '../cpu/flags.ts';
 import type { CodeGenerator } from '../cpu/generated-code.ts';
-import { portAccessIsFree } from '../cpu/io-permission.ts';
 import { PAGE_HAS_CODE, PAGE_SHIFT } from '../cpu/memory.ts';
 import { AR_DB, DX } from '../cpu/registers.ts';
-import type { CodePage, GeneratedCode, Head } from '../decoder/decode-cache.ts';
-import { Insn, SEG_CS, SEG_SS } from '../decoder/insn.ts';
+import type { CodePage, Head } from '../decoder/decode-cache.ts';
+import { Insn, SEG_SS } from '../decoder/insn.ts';
 import { lower, MAX_INSN_LEN } from '../decoder/lower.ts';
 import { Op } from '../decoder/op.ts';
 import type { BlockWitness } from './block-witness.ts';
 import { findBlocks, MAX_INSNS } from './blocks.ts';
 import { undefer } from './deferred-flags.ts';
 import { FunctionText, type Generated } from './generate.ts';
+import { GeneratedFunction, portIoIsInline, type Run } from './generated-function.ts';
+import { isSinglePortIo } from './handling.ts';
 import { convertIfs } from './if-conversion.ts';
+import { Naps } from './naps.ts';
 
 /** When the engine generates code. */
 export interface JitOptions {
@@ -37,6 +39,13 @@ export interface JitOptions {
   readonly maxInsns?: number;
   /** Functions may begin at every instruction, at its first visit too. Default false: where jumps backwards lead to. */
   readonly wantsAll?: boolean;
+  /**
+   * How many ticks a function's calls may in all fall short of what entering it costs, until the interpreter does its work for a
+   * while. Infinity: always. Default 2048, with `wantsAll` or a witness Infinity.
+   */
+  readonly maxDebt?: number;
+  /** How long that while is, in ticks (exits count too). Default 4 M. */
+  readonly napTicks?: number;
   /** Told of every block, and by it when it runs. Default: nobody. */
   readonly witness?: BlockWitness;
 }
@@ -44,103 +53,18 @@ export interface JitOptions {
 const DEFAULT_THRESHOLD = 40;
 const DEFAULT_MAX_DEATHS = 64;
 const DEFAULT_MAX_FUNCTIONS = 20_000;
-
-/**
- * Ticks of one call of a function. V8 replaces a function that is called again by better code; one that stays in its loop gets code
- * that begins in the middle (on-stack replacement), which knows no constants and no types, and is several times slower.
- */
-const CALL_TICKS = 20_000;
-/**
- * Its first calls are shorter: a call in which V8 finds it hot and then finds it hot again is one whose loop it replaces, and then it may
- * never come to the function.
- */
-const FIRST_CALL_TICKS = 256;
-const FIRST_CALLS = 4096;
+const DEFAULT_MAX_DEBT = 2048;
+const DEFAULT_NAP_TICKS = 1 << 22;
 
 /** A function that has met other segments than it relies on so often is made anew, for any. */
 const MAX_MISFITS = 4;
+/** A function is made anew so often because port I/O has become an exit or has ceased to be one; then it does without. */
+const MAX_PORT_CHANGES = 4;
 
 /** Fewer instructions without a loop are not worth a function. */
 const MIN_INSNS = 3;
 
-const SIGN = 1 << 31;
 const PAGE_SIZE = 1 << PAGE_SHIFT;
-
-/** `left` → `left`. */
-type Run = (left: number) => number;
-
-/** One generated function. */
-class GeneratedFunction implements GeneratedCode {
-  readonly from: number;
-  readonly to: number;
-  isDead = false;
-  readonly minTicks: number;
-  readonly #eipBase: number;
-  readonly #maxEip: number;
-  readonly #stackIs32: number;
-  readonly #hasPortIo: boolean;
-  readonly #tlb: Int32Array;
-  readonly #ram: Uint8Array;
-  /** Segments and their bases, indices of `Cpu.segBound` and their values: what the text relies on. */
-  readonly #segments: Int32Array;
-  readonly #bases: Int32Array;
-  readonly #indices: Int32Array;
-  readonly #bounds: Int32Array;
-  /** How often it has met other ones. */
-  misfits = 0;
-  #calls = 0;
-  run: Run = (left) => left;
-
-  constructor(cpu: Cpu, generated: Generated, eipBase: number, stackIs32: number) {
-    this.#tlb = cpu.tlb;
-    this.#ram = cpu.mem.ram;
-    this.from = generated.from;
-    this.to = generated.to;
-    this.minTicks = generated.minTicks;
-    this.#eipBase = eipBase;
-    this.#maxEip = generated.maxEip | 0;
-    this.#stackIs32 = stackIs32;
-    this.#hasPortIo = generated.hasPortIo;
-    this.#segments = Int32Array.from([0, 1, 2, 3, 4, 5].filter((n) => (generated.assumedSegments >> n) & 1));
-    this.#bases = this.#segments.map((seg) => cpu.segBase[seg]);
-    this.#indices = Int32Array.from(generated.assumedBounds);
-    this.#bounds = this.#indices.map((index) => cpu.segBound[index]);
-  }
-
-  /** Ticks of its next call. */
-  nextCallTicks(): number {
-    if (this.#calls === FIRST_CALLS) return CALL_TICKS;
-    this.#calls++;
-    return FIRST_CALL_TICKS + this.minTicks;
-  }
-
-  #hasItsSegments({ segBase, segBound }: Cpu): boolean {
-    for (let i = 0; i < this.#segments.length; i++) {
-      if (segBase[this.#segments[i]] !== this.#bases[i]) return false;
-    }
-    for (let i = 0; i < this.#indices.length; i++) {
-      if (segBound[this.#indices[i]] !== this.#bounds[i]) return false;
-    }
-    return true;
-  }
-
-  /** Whether it may run now with `left` ticks, its page's offset 0 being at EIP `eipBase`. */
-  fits(cpu: Cpu, eipBase: number, left: number): boolean {
-    const isRight =
-      !this.isDead &&
-      left >= this.minTicks &&
-      this.#eipBase === eipBase &&
-      this.#tlb === cpu.tlb &&
-      this.#ram === cpu.mem.ram &&
-      (this.#maxEip ^ SIGN) < cpu.segBound[(SEG_CS << 3) | 3] &&
-      (cpu.segAttr[SEG_SS] & AR_DB) === this.#stackIs32 &&
-      (!this.#hasPortIo || (cpu.inlineIo !== null && cpu.ioIntercept === null && portAccessIsFree(cpu)));
-    if (!isRight) return false;
-    if (this.#hasItsSegments(cpu)) return true;
-    this.misfits++;
-    return false;
-  }
-}
 
 /** Whether the host lets functions be made from text (a Content-Security-Policy may not). */
 export function canGenerate(): boolean {
@@ -159,9 +83,14 @@ export class Jit implements CodeGenerator {
   readonly #maxDeaths: number;
   readonly #maxFunctions: number;
   readonly #maxInsns: number;
+  readonly #naps: Naps;
   readonly #witness: BlockWitness | null;
   budget = 0;
   #chosen: GeneratedFunction | null = null;
+  /** Where that begins. */
+  #chosenPage: CodePage | null = null;
+  #chosenAt = 0;
+  #chosenIs32: 0 | 1 = 0;
   /** The head whose function has just done nothing: its instruction is the interpreter's this time. */
   #skip: Head | null = null;
   /** Functions made. */
@@ -176,6 +105,13 @@ export class Jit implements CodeGenerator {
     this.#maxInsns = options.maxInsns ?? MAX_INSNS;
     this.#witness = options.witness ?? null;
     this.wantsAll = options.wantsAll ?? false;
+    const mayRest = this.#witness === null && !this.wantsAll;
+    const maxDebt = options.maxDebt ?? (mayRest ? DEFAULT_MAX_DEBT : Number.POSITIVE_INFINITY);
+    this.#naps = new Naps(maxDebt, options.napTicks ?? DEFAULT_NAP_TICKS);
+  }
+
+  pass(ticks: number): void {
+    this.#naps.pass(ticks);
   }
 
   arrive(cpu: Cpu, page: CodePage, head: Head, eip: number, at: number): Insn {
@@ -185,16 +121,40 @@ export class Jit implements CodeGenerator {
     }
     if (cpu.debug.armed !== 0 || cpu.mmio !== null || cpu.oneInstruction !== 0) return head.insn;
     const code = this.#codeOf(cpu, page, head, eip, at);
-    if (code === null || !code.fits(cpu, (eip - at) | 0, this.budget)) return head.insn;
+    if (code === null) return head.insn;
     this.#chosen = code;
-    return this.#enter;
+    this.#chosenPage = page;
+    this.#chosenAt = at;
+    this.#chosenIs32 = cpu.codeIs32 as 0 | 1;
+    if (code.fits(cpu, (eip - at) | 0, this.budget)) return this.#enter;
+    this.#account(code, 0);
+    return head.insn;
   }
 
   run(cpu: Cpu, left: number): number {
-    let code = this.#chosen;
+    const code = this.#chosen;
+    if (code === null) return left;
+    const remaining = this.#runFrom(cpu, code, left);
+    this.#account(code, left - remaining);
+    return remaining;
+  }
+
+  /** What was chosen has run for so many ticks, with all that came after it. */
+  #account(code: GeneratedFunction, ticks: number): void {
+    if (!this.#naps.account(code, ticks)) return;
+    const page = this.#chosenPage;
+    const is32 = this.#chosenIs32;
+    const at = this.#chosenAt;
+    // Its bytes may have changed, and another function stand there.
+    if (page?.heads[is32].get(at)?.code === code) this.#naps.rest(page, is32, at);
+  }
+
+  /** Functions one after the other. @returns the ticks left. */
+  #runFrom(cpu: Cpu, first: GeneratedFunction, left: number): number {
+    let code = first;
     let remaining = left;
     const { window } = cpu;
-    while (code !== null) {
+    for (;;) {
       const before = remaining;
       const from = cpu.eip;
       const most = code.nextCallTicks();
@@ -204,33 +164,56 @@ export class Jit implements CodeGenerator {
       remaining = (code.run((remaining - reserve) | 0) + reserve) | 0;
       cpu.startBudget = (cpu.startBudget + reserve) | 0;
       const at = (cpu.eip - window.eipBase) | 0;
-      const isInWindow = at >>> 0 < window.len >>> 0;
-      const page = isInWindow ? cpu.cache.find(window.page) : null;
+      if (at >>> 0 >= window.len >>> 0) return remaining;
+      const hasStopped = remaining === before && cpu.eip === from;
+      if (!hasStopped) {
+        if (cpu.fault !== 0 || cpu.attention !== 0 || cpu.generatedYield !== 0) return remaining;
+        const follower = code.follower(at);
+        if (follower !== null && !follower.isDead) {
+          if (!follower.fits(cpu, window.eipBase, remaining)) return remaining;
+          code = follower;
+          continue;
+        }
+      }
+      const page = cpu.cache.find(window.page);
+      if (page === null) return remaining;
       const is32 = window.is32 as 0 | 1;
-      if (remaining === before && cpu.eip === from) {
-        this.#skip = page?.heads[is32].get(at) ?? null;
+      const head = page.heads[is32].get(at);
+      if (hasStopped) {
+        this.#skip = head ?? null;
         return remaining;
       }
-      if (cpu.fault !== 0 || cpu.attention !== 0 || cpu.generatedYield !== 0 || page === null)
-        return remaining;
-      const head = page.heads[is32].get(at);
       if (head === undefined) {
         page.want(is32, at);
         return remaining;
       }
       const next = this.#codeOf(cpu, page, head, cpu.eip, at);
-      code = next?.fits(cpu, window.eipBase, remaining) === true ? next : null;
+      if (next === null || !next.fits(cpu, window.eipBase, remaining)) return remaining;
+      code.isFollowedBy(next, at);
+      code = next;
     }
-    return remaining;
+  }
+
+  /** False: it is to be made anew; the head knows how. */
+  #isStillRight(cpu: Cpu, code: GeneratedFunction, head: Head): boolean {
+    if (code.misfits >= MAX_MISFITS) {
+      head.isGeneral = true;
+      return false;
+    }
+    const mayHavePortIo = head.portChanges < MAX_PORT_CHANGES;
+    const isOther = code.lacksPortIo
+      ? mayHavePortIo && portIoIsInline(cpu)
+      : code.portMisfits >= MAX_MISFITS && !portIoIsInline(cpu);
+    if (isOther) head.portChanges++;
+    return !isOther;
   }
 
   /** The function at a head, made when it is hot. */
   #codeOf(cpu: Cpu, page: CodePage, head: Head, eip: number, at: number): GeneratedFunction | null {
     const known = head.code as GeneratedFunction | null;
     if (known !== null && !known.isDead) {
-      if (known.misfits < MAX_MISFITS) return known;
+      if (this.#isStillRight(cpu, known, head)) return known;
       page.retire(known);
-      head.isGeneral = true;
       head.heat = this.#threshold;
     }
     head.code = null;
@@ -242,7 +225,9 @@ export class Jit implements CodeGenerator {
         : null;
     if (made === null) {
       const is32 = cpu.codeIs32 as 0 | 1;
-      page.giveUp(is32, at);
+      // An OUT that is an exit today may be none tomorrow.
+      if (isSinglePortIo(head.insn)) this.#naps.rest(page, is32, at);
+      else page.giveUp(is32, at);
       // What follows may still be worth it.
       if (at + head.insn.len < PAGE_SIZE) page.want(is32, at + head.insn.len);
     } else {
@@ -254,7 +239,15 @@ export class Jit implements CodeGenerator {
 
   #generate(cpu: Cpu, page: CodePage, head: Head, eip: number, at: number): GeneratedFunction | null {
     const eipBase = (eip - at) | 0;
-    const blocks = findBlocks(at, (offset) => this.#insnAt(cpu, page, offset), eipBase, page, this.#maxInsns);
+    const hasPortIo = portIoIsInline(cpu) && head.portChanges < MAX_PORT_CHANGES;
+    let lacksPortIo = false;
+    const insnAt = (offset: number): Insn | null => {
+      const insn = this.#insnAt(cpu, page, offset);
+      if (hasPortIo || insn === null || !isSinglePortIo(insn)) return insn;
+      lacksPortIo = true;
+      return null;
+    };
+    const blocks = findBlocks(at, insnAt, eipBase, page, this.#maxInsns);
     const entry = blocks.get(at);
     if (entry === undefined) return null;
     convertIfs(blocks, entry);
@@ -269,7 +262,7 @@ export class Jit implements CodeGenerator {
       witness && { entered: witness.entered, number: (block) => witness.add(page.page, block.at) },
     ).generate();
     if (!generated.hasLoop && generated.insns < Math.min(MIN_INSNS, this.#maxInsns)) return null;
-    const code = new GeneratedFunction(cpu, generated, eipBase, stackAttr & AR_DB);
+    const code = new GeneratedFunction(cpu, generated, eipBase, stackAttr & AR_DB, lacksPortIo);
     code.run = this.#make(cpu, generated, code);
     this.#rehearse(cpu, code);
     this.functions++;

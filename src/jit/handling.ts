@@ -50,10 +50,15 @@ function isString(insn: Insn): boolean {
   return insn.op >= Op.Movs && insn.op <= Op.Scas;
 }
 
+/** IN or OUT, which a template does where it needs no exit. */
+export function isSinglePortIo(insn: Insn): boolean {
+  return insn.op === Op.PortIo && (insn.ioQual & IO_QUAL_STRING) === 0;
+}
+
 /** NOT_GENERATED, TEMPLATE, CALL_COLD or END_OF_BLOCK. */
 export function handling(insn: Insn): number {
   const { op } = insn;
-  if (op === Op.PortIo) return (insn.ioQual & IO_QUAL_STRING) !== 0 ? NOT_GENERATED : TEMPLATE;
+  if (op === Op.PortIo) return isSinglePortIo(insn) ? TEMPLATE : NOT_GENERATED;
   if (op === Op.Call || op === Op.Ret || op === Op.Jmp || op === Op.Loop) return END_OF_BLOCK;
   if (op >= Op.Jo && op <= Op.Jg) return END_OF_BLOCK;
   if (op < Op.Generated) return TEMPLATE;

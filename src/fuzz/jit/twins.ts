@@ -41,6 +41,10 @@ function headsOf({ heads, starts, items }: EngineProgram, offsets: readonly numb
   return heads === 'items' ? offsets.slice(0, -1) : starts.map((item) => offsets[item % items.length]);
 }
 
+/** A few short calls, and a nap that ends while the program still runs. */
+const MAX_DEBT = 100;
+const NAP_TICKS = 600;
+
 /** Runs programs on both. */
 export class EngineTwins {
   readonly #interpreted = new Twin();
@@ -57,9 +61,12 @@ export class EngineTwins {
     this.#interpreted.load(program, code);
     this.#generated.load(program, code);
     const { maxInsns, threshold } = program;
+    // In a quarter of the programs heads rest now and then: told by a register, so that a program alone does the same.
+    const rests = (program.gpr[1] & 3) === 0;
     const jit = this.#generated.generate({
       maxInsns,
       threshold,
+      ...(rests ? { maxDebt: MAX_DEBT, napTicks: NAP_TICKS } : {}),
       maxDeaths: MAX_DEATHS,
       maxFunctions: Number.POSITIVE_INFINITY,
       witness: this.#blocks,

@@ -153,6 +153,51 @@ describe('the decode cache', () => {
     expect(array.every((entry) => entry === null)).toBe(true);
   });
 
+  it('gives a resting head its slot, and makes it a head again with what was generated', () => {
+    const cache = new DecodeCache();
+    const nop = insn(2);
+    cache.add(5, 0, 0x10, nop);
+    const page = cache.obtain(5);
+    page.want(0, 0x10);
+    const head = page.heads[0].get(0x10);
+    page.rest(0, 0x10);
+    expect(at(cache, 5, 0, 0x10)).toBe(nop);
+    page.want(0, 0x10);
+    expect([page.heads[0].size, page.resting.size]).toEqual([0, 1]);
+    page.wake(0, 0x10);
+    expect(page.heads[0].get(0x10)).toBe(head);
+    expect(at(cache, 5, 0, 0x10)).toBeNull();
+    page.wake(0, 0x10);
+    expect([page.heads[0].size, page.resting.size]).toEqual([1, 0]);
+  });
+
+  it.each([
+    ['it has changed', 0x10, insn(2), (cache: DecodeCache) => cache.invalidate(0x5011, 1)],
+    [
+      'its tail in the next page has changed',
+      0xfff,
+      insn(2, 6),
+      (cache: DecodeCache) => cache.invalidate(0x6000, 1),
+    ],
+    ['the cache has started over', 0x10, insn(2), (cache: DecodeCache) => cache.clear()],
+  ])('wakes no head when %s', (_, offset, resting, change) => {
+    const cache = new DecodeCache();
+    cache.add(5, 0, offset, resting);
+    const page = cache.obtain(5);
+    page.want(0, offset);
+    page.rest(0, offset);
+    change(cache);
+    page.wake(0, offset);
+    expect(page.heads[0].size).toBe(0);
+    const other = insn(1);
+    cache.add(5, 0, offset, other);
+    page.wake(0, offset);
+    cache.obtain(5).wake(0, offset);
+    expect(at(cache, 5, 0, offset)).toBe(other);
+    cache.obtain(5).want(0, offset);
+    expect(cache.obtain(5).heads[0].get(offset)?.insn).toBe(other);
+  });
+
   it('keeps no stale instruction when the tail’s page makes it start over', () => {
     const cache = new DecodeCache();
     for (let page = 0; page < MAX_PAGES - 1; page++) cache.add(page, 0, 0, insn(1));
