@@ -9,12 +9,10 @@ import { ENOENT, ENOSPC, EOPNOTSUPP } from '../uapi/errno.ts';
 import { type IoSize, NR_IOBUS_DEVS } from '../uapi/kvm.ts';
 import { IO_NOT_HANDLED, type IoDevice } from './io-device.ts';
 
-/** Slots of the memo of lookups for each access length, of which the lowest three bits tell one from another. */
+/** Slots of the memo of lookups for each access length, which is from 1 to 8. Others, and addresses beyond 4 GiB, are searched each time. */
 const MEMO_SLOTS_OF_LEN = 4096;
 const MEMO_LENS = 8;
-/** Addresses beyond it are searched each time. */
-const MEMO_MAX_ADDR = 0xffff_ffff;
-/** A slot without an answer. Answers are indices, from 1, or this for −ENOENT. */
+/** What a slot holds: an index + 1, or one of these two. */
 const MEMO_EMPTY = 0;
 const MEMO_NOBODY = -1;
 
@@ -52,7 +50,7 @@ export class KvmIoBus {
   range: KvmIoRanges = { addr: new Float64Array(0), len: new Int32Array(0), dev: [] };
   /** Accesses whose first range is known: the address, and what was found there. */
   readonly memoAddr = new Int32Array(MEMO_SLOTS_OF_LEN * MEMO_LENS);
-  readonly memoFirst = new Int16Array(MEMO_SLOTS_OF_LEN * MEMO_LENS);
+  readonly memoFirst = new Int32Array(MEMO_SLOTS_OF_LEN * MEMO_LENS);
   /** Whether the memo may hold anything: emptying it costs more than many a guest's whole business with the bus. */
   hasMemo = false;
   /** Counts registrations, and changes of who answers behind the bus: what was found out holds while it stays the same. */
@@ -106,11 +104,11 @@ function searchFirstDev(bus: KvmIoBus, addr: number, len: number): number {
  */
 export function kvmIoBusGetFirstDev(bus: KvmIoBus, addr: number, len: number): number {
   const low = addr | 0;
-  // Devices stand 32 ports apart, or some other power of two: they shall be neighbours here.
-  const slot =
-    (((low >>> 4) ^ (low << 8) ^ (low >>> 16)) & (MEMO_SLOTS_OF_LEN - 1)) |
-    ((len & (MEMO_LENS - 1)) * MEMO_SLOTS_OF_LEN);
-  if (bus.memoAddr[slot] === low && addr <= MEMO_MAX_ADDR && len <= MEMO_LENS) {
+  const row = (len - 1) | 0;
+  // Bits 0 to 3 go to the top: devices a power of two apart fall into different slots, not far from each other.
+  const at = ((low >>> 4) ^ (low << 8) ^ (low >>> 16)) & (MEMO_SLOTS_OF_LEN - 1);
+  const slot = (row & (MEMO_LENS - 1)) * MEMO_SLOTS_OF_LEN + at;
+  if (bus.memoAddr[slot] === low && low >>> 0 === addr && row >>> 0 < MEMO_LENS) {
     const found = bus.memoFirst[slot];
     if (found > 0) return found - 1;
     if (found === MEMO_NOBODY) return -ENOENT;
@@ -120,7 +118,7 @@ export function kvmIoBusGetFirstDev(bus: KvmIoBus, addr: number, len: number): n
 
 function searchAndRemember(bus: KvmIoBus, addr: number, len: number, slot: number): number {
   const first = searchFirstDev(bus, addr, len);
-  if (addr > MEMO_MAX_ADDR || len > MEMO_LENS) return first;
+  if (addr >>> 0 !== addr || (len - 1) >>> 0 >= MEMO_LENS) return first;
   bus.hasMemo = true;
   bus.memoAddr[slot] = addr;
   bus.memoFirst[slot] = first < 0 ? MEMO_NOBODY : first + 1;

@@ -29,8 +29,8 @@ export interface CodeGenerator {
    * @returns ticks left.
    */
   run(cpu: Cpu, left: number): number;
-  /** Called before each `runGuest`. @param ticks those of the one before. */
-  pass(ticks: number): void;
+  /** Called before each `runGuest`, with the ticks of the one before: what rests may wake. */
+  timePasses(ticks: number): void;
 }
 
 /** `Cpu.generatedYield`: end this `runGuest`, something is due. */

@@ -545,7 +545,7 @@ function createRunner(cpu: Cpu): Runner {
 
   return function runGuest(budget: number): number {
     const start = budget > MAX_BUDGET ? MAX_BUDGET : budget | 0;
-    if (cpu.generator !== null) cpu.generator.pass(cpu.retired);
+    if (cpu.generator !== null) cpu.generator.timePasses(cpu.retired);
     cpu.startBudget = start;
     cpu.segmentStart = start;
     cpu.segmentLeft = start;

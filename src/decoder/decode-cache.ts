@@ -56,10 +56,10 @@ export class Head {
   /** How often the interpreter has come here. */
   heat = 0;
   code: GeneratedCode | null = null;
+  /** The same where port I/O is an exit, or the bit map is asked about it; both are one where there is no port I/O. */
+  codeWithExits: GeneratedCode | null = null;
   /** Whether code generated here is to hold for any segments: those change too often. */
   isGeneral = false;
-  /** How often code here was made anew because port I/O became an exit or ceased to be one. */
-  portChanges = 0;
 
   constructor(insn: Insn) {
     this.insn = insn;
@@ -126,10 +126,11 @@ export class CodePage {
     if (this.#toInsn(is32, at) !== null) this.barren.add(at * 2 + is32);
   }
 
-  /** The head is an ordinary instruction until {@link wake}. */
-  rest(is32: 0 | 1, at: number): void {
+  /** The head is an ordinary instruction until {@link wake}. @returns false when there is none. */
+  rest(is32: 0 | 1, at: number): boolean {
     const head = this.#toInsn(is32, at);
     if (head !== null) this.resting.set(at * 2 + is32, head);
+    return head !== null;
   }
 
   /** It is a head again, with what was generated there, unless the instruction has gone. */
@@ -144,6 +145,7 @@ export class CodePage {
     this.heads[is32].set(at, head);
   }
 
+  /** Takes the head away and gives the instruction its slot. */
   #toInsn(is32: 0 | 1, at: number): Head | null {
     const head = this.heads[is32].get(at);
     if (head === undefined) return null;
@@ -288,13 +290,14 @@ export class DecodeCache {
     if (own.generated.length !== 0) own.kill(from, to);
     if (own.barren.size !== 0) own.barren.clear();
     if (own.wanted.size !== 0) own.wanted.clear();
-    if (own.resting.size !== 0) own.resting.clear();
     const first = Math.max(0, from - MAX_INSN_LEN + 1);
     for (let d = 0; d < 2; d++) {
       const insns = own.insns[d as 0 | 1];
       for (let i = first; i <= to; i++) {
         const insn = insns[i];
-        if (insn !== null && i + insn.len > from) this.#drop(insns, i);
+        if (insn === null || i + insn.len <= from) continue;
+        own.resting.delete(i * 2 + d);
+        this.#drop(insns, i);
       }
       const heads = own.heads[d as 0 | 1];
       if (heads.size !== 0) this.#dropHeads(heads, first, from, to);

@@ -41,10 +41,10 @@ export interface JitOptions {
   readonly wantsAll?: boolean;
   /**
    * How many ticks a function's calls may in all fall short of what entering it costs, until the interpreter does its work for a
-   * while. Infinity: always. Default 2048, with `wantsAll` or a witness Infinity.
+   * while. Infinity: it never does for that. Default 2048, with `wantsAll` or a witness Infinity.
    */
   readonly maxDebt?: number;
-  /** How long that while is, in ticks (exits count too). Default 4 M. */
+  /** How long that while is at most, in ticks (exits count too): all that rest wake together, before a `runGuest`. Default 4 M. */
   readonly napTicks?: number;
   /** Told of every block, and by it when it runs. Default: nobody. */
   readonly witness?: BlockWitness;
@@ -58,8 +58,6 @@ const DEFAULT_NAP_TICKS = 1 << 22;
 
 /** A function that has met other segments than it relies on so often is made anew, for any. */
 const MAX_MISFITS = 4;
-/** A function is made anew so often because port I/O has become an exit or has ceased to be one; then it does without. */
-const MAX_PORT_CHANGES = 4;
 
 /** Fewer instructions without a loop are not worth a function. */
 const MIN_INSNS = 3;
@@ -84,10 +82,12 @@ export class Jit implements CodeGenerator {
   readonly #maxFunctions: number;
   readonly #maxInsns: number;
   readonly #naps: Naps;
+  /** Whether {@link #generate} has left out port I/O that is an exit. */
+  #lacksPortIo = false;
   readonly #witness: BlockWitness | null;
   budget = 0;
   #chosen: GeneratedFunction | null = null;
-  /** Where that begins. */
+  /** Page, offset and CS.D of its head. */
   #chosenPage: CodePage | null = null;
   #chosenAt = 0;
   #chosenIs32: 0 | 1 = 0;
@@ -110,8 +110,8 @@ export class Jit implements CodeGenerator {
     this.#naps = new Naps(maxDebt, options.napTicks ?? DEFAULT_NAP_TICKS);
   }
 
-  pass(ticks: number): void {
-    this.#naps.pass(ticks);
+  timePasses(ticks: number): void {
+    this.#naps.timePasses(ticks);
   }
 
   arrive(cpu: Cpu, page: CodePage, head: Head, eip: number, at: number): Insn {
@@ -127,7 +127,9 @@ export class Jit implements CodeGenerator {
     this.#chosenAt = at;
     this.#chosenIs32 = cpu.codeIs32 as 0 | 1;
     if (code.fits(cpu, (eip - at) | 0, this.budget)) return this.#enter;
-    this.#account(code, 0);
+    code.noteMisfit(cpu);
+    // Behind MOV SS or STI nothing may be entered.
+    if (this.budget !== 0) this.#charge(cpu, code, 0);
     return head.insn;
   }
 
@@ -135,18 +137,20 @@ export class Jit implements CodeGenerator {
     const code = this.#chosen;
     if (code === null) return left;
     const remaining = this.#runFrom(cpu, code, left);
-    this.#account(code, left - remaining);
+    this.#charge(cpu, code, left - remaining);
     return remaining;
   }
 
-  /** What was chosen has run for so many ticks, with all that came after it. */
-  #account(code: GeneratedFunction, ticks: number): void {
+  /** Charges what was chosen with its ticks and those of all that came after it; 0 when it did not fit. */
+  #charge(cpu: Cpu, code: GeneratedFunction, ticks: number): void {
     if (!this.#naps.account(code, ticks)) return;
     const page = this.#chosenPage;
     const is32 = this.#chosenIs32;
     const at = this.#chosenAt;
     // Its bytes may have changed, and another function stand there.
-    if (page?.heads[is32].get(at)?.code === code) this.#naps.rest(page, is32, at);
+    const head = page?.heads[is32].get(at);
+    if (page === null || (head?.code !== code && head?.codeWithExits !== code)) return;
+    this.#naps.rest(cpu.cache.epoch, page, is32, at);
   }
 
   /** Functions one after the other. @returns the ticks left. */
@@ -169,8 +173,7 @@ export class Jit implements CodeGenerator {
       if (!hasStopped) {
         if (cpu.fault !== 0 || cpu.attention !== 0 || cpu.generatedYield !== 0) return remaining;
         const follower = code.follower(at);
-        if (follower !== null && !follower.isDead) {
-          if (!follower.fits(cpu, window.eipBase, remaining)) return remaining;
+        if (follower?.fits(cpu, window.eipBase, remaining) === true) {
           code = follower;
           continue;
         }
@@ -188,63 +191,59 @@ export class Jit implements CodeGenerator {
         return remaining;
       }
       const next = this.#codeOf(cpu, page, head, cpu.eip, at);
-      if (next === null || !next.fits(cpu, window.eipBase, remaining)) return remaining;
-      code.isFollowedBy(next, at);
+      if (next === null) return remaining;
+      if (!next.fits(cpu, window.eipBase, remaining)) {
+        next.noteMisfit(cpu);
+        return remaining;
+      }
+      code.rememberFollower(next, at);
       code = next;
     }
   }
 
-  /** False: it is to be made anew; the head knows how. */
-  #isStillRight(cpu: Cpu, code: GeneratedFunction, head: Head): boolean {
-    if (code.misfits >= MAX_MISFITS) {
-      head.isGeneral = true;
-      return false;
-    }
-    const mayHavePortIo = head.portChanges < MAX_PORT_CHANGES;
-    const isOther = code.lacksPortIo
-      ? mayHavePortIo && portIoIsInline(cpu)
-      : code.portMisfits >= MAX_MISFITS && !portIoIsInline(cpu);
-    if (isOther) head.portChanges++;
-    return !isOther;
-  }
-
   /** The function at a head, made when it is hot. */
   #codeOf(cpu: Cpu, page: CodePage, head: Head, eip: number, at: number): GeneratedFunction | null {
-    const known = head.code as GeneratedFunction | null;
+    const isInline = portIoIsInline(cpu);
+    const known = (isInline ? head.code : head.codeWithExits) as GeneratedFunction | null;
     if (known !== null && !known.isDead) {
-      if (this.#isStillRight(cpu, known, head)) return known;
+      if (known.misfits < MAX_MISFITS) return known;
       page.retire(known);
+      head.isGeneral = true;
       head.heat = this.#threshold;
     }
-    head.code = null;
     if (++head.heat < this.#threshold) return null;
     head.heat = 0;
-    const made =
-      page.deaths < this.#maxDeaths && this.functions < this.#maxFunctions
-        ? this.#generate(cpu, page, head, eip, at)
-        : null;
+    const isPossible = page.deaths < this.#maxDeaths && this.functions < this.#maxFunctions;
+    this.#lacksPortIo = false;
+    const made = isPossible ? this.#generate(cpu, page, head, eip, at, isInline) : null;
     if (made === null) {
       const is32 = cpu.codeIs32 as 0 | 1;
-      // An OUT that is an exit today may be none tomorrow.
-      if (isSinglePortIo(head.insn)) this.#naps.rest(page, is32, at);
+      // Port I/O that is an exit today may be none tomorrow.
+      if (this.#lacksPortIo) this.#naps.rest(cpu.cache.epoch, page, is32, at);
       else page.giveUp(is32, at);
       // What follows may still be worth it.
       if (at + head.insn.len < PAGE_SIZE) page.want(is32, at + head.insn.len);
-    } else {
-      head.code = made;
-      page.generated.push(made);
+      return null;
     }
+    if (isInline || !made.lacksPortIo) head.code = made;
+    if (!isInline || !made.hasPortIo) head.codeWithExits = made;
+    page.generated.push(made);
     return made;
   }
 
-  #generate(cpu: Cpu, page: CodePage, head: Head, eip: number, at: number): GeneratedFunction | null {
+  #generate(
+    cpu: Cpu,
+    page: CodePage,
+    head: Head,
+    eip: number,
+    at: number,
+    isInline: boolean,
+  ): GeneratedFunction | null {
     const eipBase = (eip - at) | 0;
-    const hasPortIo = portIoIsInline(cpu) && head.portChanges < MAX_PORT_CHANGES;
-    let lacksPortIo = false;
     const insnAt = (offset: number): Insn | null => {
       const insn = this.#insnAt(cpu, page, offset);
-      if (hasPortIo || insn === null || !isSinglePortIo(insn)) return insn;
-      lacksPortIo = true;
+      if (isInline || insn === null || !isSinglePortIo(insn)) return insn;
+      this.#lacksPortIo = true;
       return null;
     };
     const blocks = findBlocks(at, insnAt, eipBase, page, this.#maxInsns);
@@ -262,7 +261,7 @@ export class Jit implements CodeGenerator {
       witness && { entered: witness.entered, number: (block) => witness.add(page.page, block.at) },
     ).generate();
     if (!generated.hasLoop && generated.insns < Math.min(MIN_INSNS, this.#maxInsns)) return null;
-    const code = new GeneratedFunction(cpu, generated, eipBase, stackAttr & AR_DB, lacksPortIo);
+    const code = new GeneratedFunction(cpu, generated, eipBase, stackAttr & AR_DB, this.#lacksPortIo);
     code.run = this.#make(cpu, generated, code);
     this.#rehearse(cpu, code);
     this.functions++;

@@ -20,7 +20,7 @@ const CALL_TICKS = 20_000;
 const FIRST_CALL_TICKS = 256;
 const FIRST_CALLS = 4096;
 
-/** How many of the functions that come after it are remembered. */
+/** How many of the functions that come after it are remembered; a power of two. */
 const FOLLOWERS = 4;
 
 const SIGN = 1 << 31;
@@ -33,7 +33,7 @@ export function portIoIsInline(cpu: Cpu): boolean {
 /** `left` → `left`. */
 export type Run = (left: number) => number;
 
-/** See the opening comment. */
+/** One generated function. */
 export class GeneratedFunction implements GeneratedCode {
   readonly from: number;
   readonly to: number;
@@ -42,7 +42,10 @@ export class GeneratedFunction implements GeneratedCode {
   readonly #eipBase: number;
   readonly #maxEip: number;
   readonly #stackIs32: number;
-  readonly #hasPortIo: boolean;
+  /** Whether it has port I/O, which needs to be inline. */
+  readonly hasPortIo: boolean;
+  /** Whether it ends before port I/O that was not inline. */
+  readonly lacksPortIo: boolean;
   readonly #tlb: Int32Array;
   readonly #ram: Uint8Array;
   /** Segments and their bases, indices of `Cpu.segBound` and their values: what the text relies on. */
@@ -52,15 +55,11 @@ export class GeneratedFunction implements GeneratedCode {
   readonly #bounds: Int32Array;
   /** How often it has met other ones. */
   misfits = 0;
-  /** How often its port I/O could not be done without an exit. */
-  portMisfits = 0;
-  /** Whether it ends before port I/O that could not be done without an exit when it was made. */
-  readonly lacksPortIo: boolean;
   /** Ticks by which the interpreter's calls of it were worth more than they cost (naps.ts). */
   worth = 0;
   #calls = 0;
-  /** Functions that have followed it, by the last bits of where they begin, and all of that. */
-  readonly #followers: (GeneratedFunction | null)[] = [null, null, null, null];
+  /** Functions that have followed it, in the slot of the last bits of the offset where they begin; and that offset. */
+  readonly #followers = new Array<GeneratedFunction | null>(FOLLOWERS).fill(null);
   readonly #followersAt = new Int32Array(FOLLOWERS);
   run: Run = (left) => left;
 
@@ -74,7 +73,7 @@ export class GeneratedFunction implements GeneratedCode {
     this.#eipBase = eipBase;
     this.#maxEip = generated.maxEip | 0;
     this.#stackIs32 = stackIs32;
-    this.#hasPortIo = generated.hasPortIo;
+    this.hasPortIo = generated.hasPortIo;
     this.#segments = Int32Array.from([0, 1, 2, 3, 4, 5].filter((n) => (generated.assumedSegments >> n) & 1));
     this.#bases = this.#segments.map((seg) => cpu.segBase[seg]);
     this.#indices = Int32Array.from(generated.assumedBounds);
@@ -84,12 +83,13 @@ export class GeneratedFunction implements GeneratedCode {
   /** What followed it at this offset the last time, or null. */
   follower(at: number): GeneratedFunction | null {
     const slot = at & (FOLLOWERS - 1);
-    return this.#followersAt[slot] === at ? this.#followers[slot] : null;
+    const found = this.#followersAt[slot] === at ? this.#followers[slot] : null;
+    if (found?.isDead !== true) return found;
+    this.#followers[slot] = null;
+    return null;
   }
 
-  isFollowedBy(next: GeneratedFunction, at: number): void {
-    // That one may be made anew: the engine looks each time.
-    if (next.lacksPortIo) return;
+  rememberFollower(next: GeneratedFunction, at: number): void {
     const slot = at & (FOLLOWERS - 1);
     this.#followers[slot] = next;
     this.#followersAt[slot] = at;
@@ -114,21 +114,21 @@ export class GeneratedFunction implements GeneratedCode {
 
   /** Whether it may run now with `left` ticks, its page's offset 0 being at EIP `eipBase`. */
   fits(cpu: Cpu, eipBase: number, left: number): boolean {
-    const isRight =
+    return (
       !this.isDead &&
       left >= this.minTicks &&
       this.#eipBase === eipBase &&
       this.#tlb === cpu.tlb &&
       this.#ram === cpu.mem.ram &&
       (this.#maxEip ^ SIGN) < cpu.segBound[(SEG_CS << 3) | 3] &&
-      (cpu.segAttr[SEG_SS] & AR_DB) === this.#stackIs32;
-    if (!isRight) return false;
-    if (this.#hasPortIo && !portIoIsInline(cpu)) {
-      this.portMisfits++;
-      return false;
-    }
-    if (this.#hasItsSegments(cpu)) return true;
-    this.misfits++;
-    return false;
+      (cpu.segAttr[SEG_SS] & AR_DB) === this.#stackIs32 &&
+      (!(this.hasPortIo || this.lacksPortIo) || this.hasPortIo === portIoIsInline(cpu)) &&
+      this.#hasItsSegments(cpu)
+    );
+  }
+
+  /** It did not fit. */
+  noteMisfit(cpu: Cpu): void {
+    if (!this.#hasItsSegments(cpu)) this.misfits++;
   }
 }

@@ -13,7 +13,8 @@ const MAX_CREDIT = 8192;
 /** What each `runGuest` counts of a nap beside its ticks. */
 const PASS_TICKS = 256;
 
-interface RestingHead {
+/** Where a head is. */
+interface Place {
   readonly page: CodePage;
   readonly is32: 0 | 1;
   readonly at: number;
@@ -23,7 +24,9 @@ interface RestingHead {
 export class Naps {
   readonly #maxDebt: number;
   readonly #ticks: number;
-  readonly #resting: RestingHead[] = [];
+  readonly #resting: Place[] = [];
+  /** Of the decode cache: when it has started over, nobody rests any more. */
+  #epoch = 0;
   /** Ticks until all of them wake. */
   #left = 0;
 
@@ -33,7 +36,11 @@ export class Naps {
     this.#ticks = ticks;
   }
 
-  /** The interpreter has called a function, and has been given back control after `ticks`. @returns whether its head had better rest. */
+  /**
+   * The interpreter has come to a function's head and has it back after `ticks` (0: the function did not fit).
+   *
+   * @returns whether the head had better rest.
+   */
   account(code: GeneratedFunction, ticks: number): boolean {
     const worth = code.worth + ticks - WORTH_TICKS;
     code.worth = Math.min(worth, MAX_CREDIT);
@@ -42,15 +49,17 @@ export class Naps {
     return true;
   }
 
-  /** The head at an offset rests until the nap is over. */
-  rest(page: CodePage, is32: 0 | 1, at: number): void {
-    page.rest(is32, at);
+  /** The head at an offset rests until the nap is over, which is one for all. */
+  rest(epoch: number, page: CodePage, is32: 0 | 1, at: number): void {
+    if (epoch !== this.#epoch) this.#resting.length = 0;
+    this.#epoch = epoch;
+    if (!page.rest(is32, at)) return;
     this.#resting.push({ page, is32, at });
     if (this.#left <= 0) this.#left = this.#ticks;
   }
 
   /** A `runGuest` of so many ticks has passed. */
-  pass(ticks: number): void {
+  timePasses(ticks: number): void {
     if (this.#left <= 0) return;
     this.#left -= ticks + PASS_TICKS;
     if (this.#left > 0) return;

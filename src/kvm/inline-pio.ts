@@ -69,7 +69,7 @@ export class InlinePio implements InlinePortIo {
   /** Port and size as one number, and who was found there under `#generation` of the bus. */
   readonly #keys = new Int32Array(MEMO_SLOTS).fill(-1);
   readonly #found: (Site | null)[] = new Array<Site | null>(MEMO_SLOTS).fill(null);
-  /** Of each device once. */
+  /** One site a device: the ports of one device share it. */
   readonly #known = new Map<IoDevice, Site>();
   #generation = -1;
   /** The last answer of {@link site}, and to what; it is asked before the memo. */

@@ -171,6 +171,19 @@ describe('the decode cache', () => {
     expect([page.heads[0].size, page.resting.size]).toEqual([1, 0]);
   });
 
+  it('keeps a head resting when another instruction of its page has changed', () => {
+    const cache = new DecodeCache();
+    cache.add(5, 0, 0x10, insn(2));
+    cache.add(5, 0, 0x40, insn(1));
+    const page = cache.obtain(5);
+    page.want(0, 0x10);
+    expect(page.rest(0, 0x10)).toBe(true);
+    expect(page.rest(0, 0x10)).toBe(false);
+    cache.invalidate(0x5040, 1);
+    page.wake(0, 0x10);
+    expect(page.heads[0].size).toBe(1);
+  });
+
   it.each([
     ['it has changed', 0x10, insn(2), (cache: DecodeCache) => cache.invalidate(0x5011, 1)],
     [

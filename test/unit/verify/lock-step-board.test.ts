@@ -42,7 +42,7 @@ function breakOperation(board: Board, op: number, broken: (typeof COLD_TABLE)[nu
     },
     arrive: (...args) => planted(() => whole.arrive(...args)),
     run: (...args) => planted(() => whole.run(...args)),
-    pass: (ticks) => whole.pass(ticks),
+    timePasses: (ticks) => whole.timePasses(ticks),
   };
   cpu.generator = generator;
   return board;
