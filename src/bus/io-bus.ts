@@ -12,9 +12,8 @@ import { IO_NOT_HANDLED, type IoDevice } from './io-device.ts';
 /** Slots of the memo of lookups for each access length, which is from 1 to 8. Others, and addresses beyond 4 GiB, are searched each time. */
 const MEMO_SLOTS_OF_LEN = 4096;
 const MEMO_LENS = 8;
-/** What a slot holds: an index + 1, or one of these two. */
+/** A slot without an answer; answers (indices, and −ENOENT) are kept plus 1. */
 const MEMO_EMPTY = 0;
-const MEMO_NOBODY = -1;
 
 /** The functions of this file that call each other, so that a run with probes can swap in traced variants. */
 export interface KvmIoBusFunctions {
@@ -110,8 +109,7 @@ export function kvmIoBusGetFirstDev(bus: KvmIoBus, addr: number, len: number): n
   const slot = (row & (MEMO_LENS - 1)) * MEMO_SLOTS_OF_LEN + at;
   if (bus.memoAddr[slot] === low && low >>> 0 === addr && row >>> 0 < MEMO_LENS) {
     const found = bus.memoFirst[slot];
-    if (found > 0) return found - 1;
-    if (found === MEMO_NOBODY) return -ENOENT;
+    if (found !== MEMO_EMPTY) return found - 1;
   }
   return searchAndRemember(bus, addr, len, slot);
 }
@@ -121,7 +119,7 @@ function searchAndRemember(bus: KvmIoBus, addr: number, len: number, slot: numbe
   if (addr >>> 0 !== addr || (len - 1) >>> 0 >= MEMO_LENS) return first;
   bus.hasMemo = true;
   bus.memoAddr[slot] = addr;
-  bus.memoFirst[slot] = first < 0 ? MEMO_NOBODY : first + 1;
+  bus.memoFirst[slot] = first + 1;
   return first;
 }
 
