@@ -40,7 +40,8 @@ function isElsewhere(opcode: Uint8Array): boolean {
     (first === 0x8f && (second & 0x38) !== 0) ||
     (first === 0x0f && second === 0x78) ||
     (first === 0x0f && second === 0x01 && third === 0xf8) ||
-    (first === 0x62 && second >= 0xc0 && opcode[4] === 0x77)
+    (first === 0x62 && second >= 0xc0 && opcode[4] === 0x77) ||
+    (first === 0xc4 && (second & 0xdf) === 0xc0 && opcode[3] === 0x77)
   );
 }
 
