@@ -127,7 +127,7 @@ export class GeneratedFunction implements GeneratedCode {
     );
   }
 
-  /** It did not fit. */
+  /** It did not fit: counted when other segments are why. */
   noteMisfit(cpu: Cpu): void {
     if (!this.#hasItsSegments(cpu)) this.misfits++;
   }

@@ -94,6 +94,7 @@ export class InlinePio implements InlinePortIo {
     if (this.#generation !== this.#bus.generation) this.#forget();
     const slot = ((port >>> 4) ^ (port << 8) ^ (size << 4)) & (MEMO_SLOTS - 1);
     if (this.#keys[slot] !== key) {
+      // The key last: an embedder's `deviceFor` may throw.
       this.#found[slot] = this.#find(port, size as IoSize);
       this.#keys[slot] = key;
     }
